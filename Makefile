@@ -1,0 +1,33 @@
+# Two commands matter: `make demo` and `make test`. Both set everything up first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test check ui setup clean
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train,ui,s3,postgres,celery,dev]'
+	touch $(STAMP)
+
+demo: setup  ## invent videos, train, export, detect, evaluate, write a report
+	$(BIN)/prismata demo
+
+test: setup  ## the whole test suite
+	$(BIN)/python -m pytest
+
+check: setup  ## what pre-commit and CI hold everybody to
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+ui: setup  ## open the workbench
+	$(BIN)/prismata serve
+
+clean:  ## remove what setup made
+	rm -rf $(VENV)

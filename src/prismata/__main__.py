@@ -1,0 +1,5 @@
+"""`python -m prismata` is the `prismata` command."""
+
+from prismata.cli.main import run
+
+run()
