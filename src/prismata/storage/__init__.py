@@ -1,0 +1,12 @@
+"""Room: videos, labels and models as whole objects under plain keys, wherever they live.
+
+Invariant: importing the room loads no SDK; `open_storage` imports the backend that was chosen.
+"""
+
+from __future__ import annotations
+
+from prismata.storage.base import ObjectInfo, Progress, StorageBackend
+from prismata.storage.keys import check_key
+from prismata.storage.registry import open_storage
+
+__all__ = ["ObjectInfo", "Progress", "StorageBackend", "check_key", "open_storage"]
