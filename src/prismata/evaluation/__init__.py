@@ -1,0 +1,44 @@
+"""What detections are worth: matching, average precision, counts, thresholds, reports.
+
+Invariant: all functions take video id → events and never read a video, a track file or a database.
+`html_report` is imported by its own name; nothing else here writes files.
+"""
+
+from prismata.evaluation.bootstrap import bootstrap_interval
+from prismata.evaluation.chance import cadence_guesses
+from prismata.evaluation.counting import EventCounts, count_events
+from prismata.evaluation.frames import FrameQuality, frame_auc
+from prismata.evaluation.matching import Match, match_events
+from prismata.evaluation.points import PointTolerance, point_average_precision
+from prismata.evaluation.report import (
+    EvaluationProtocol,
+    EvaluationReport,
+    MeanPrecision,
+    TypeReport,
+    evaluate,
+)
+from prismata.evaluation.segments import MinTiou, segment_average_precision
+from prismata.evaluation.thresholds import ThresholdChoice, choose_threshold, product_criterion
+
+__all__ = [
+    "EvaluationProtocol",
+    "EvaluationReport",
+    "EventCounts",
+    "FrameQuality",
+    "Match",
+    "MeanPrecision",
+    "MinTiou",
+    "PointTolerance",
+    "ThresholdChoice",
+    "TypeReport",
+    "bootstrap_interval",
+    "cadence_guesses",
+    "choose_threshold",
+    "count_events",
+    "evaluate",
+    "frame_auc",
+    "match_events",
+    "point_average_precision",
+    "product_criterion",
+    "segment_average_precision",
+]

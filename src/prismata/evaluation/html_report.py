@@ -1,0 +1,333 @@
+"""The evaluation as one HTML file that opens anywhere, offline, in light and dark.
+
+Invariant: the page loads nothing. Style and pictures are inside, there is no script, and its own
+content security policy forbids everything else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from uuid import uuid4
+
+from prismata.core.errors import InvalidInputError
+from prismata.core.events import Event, EventKind, EventType
+from prismata.core.time import format_time, to_seconds
+from prismata.evaluation.report import (
+    NO_VALUE,
+    EvaluationReport,
+    MeanPrecision,
+    TypeReport,
+    format_percent,
+)
+from prismata.evaluation.timeline_svg import Lane, VideoPicture, draw_timeline, plan_lanes
+
+NO_BREAK = "\N{NO-BREAK SPACE}"
+_KIND_TITLES: dict[EventKind, str] = {"point": "Instants", "segment": "Stretches"}
+_LEGEND = (
+    ('<path class="fill edge" d="M-6,-5 H6 L0,6 Z"/>', "labelled and found"),
+    ('<path class="hollow" d="M-6,-5 H6 L0,6 Z"/>', "labelled but missed"),
+    ('<circle class="fill edge" r="5.5"/>', "right detection"),
+    ('<path class="cross" d="M-5,-5 L5,5 M-5,5 L5,-5"/>', "false alarm"),
+    ('<path class="threshold" d="M-8,0 H8"/>', "threshold"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ReportData:
+    """Everything that the page says."""
+
+    title: str
+    report: EvaluationReport
+    event_types: tuple[EventType, ...]
+    videos: tuple[VideoPicture, ...]
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    """Event type name → the threshold that the detections were made with."""
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    """What was measured with what: model, encoder, dataset version, machine, date, times."""
+
+
+def render_report(data: ReportData, path: Path) -> None:
+    """Write the page; an existing file is replaced only when the new one is complete.
+
+    Raises:
+        InvalidInputError: If a video has no duration or events of a type that is not reported.
+        OSError: If the file cannot be written.
+    """
+    page = render_html(data)
+    unfinished = path.with_name(f".{path.name}.{uuid4().hex}.part")
+    try:
+        unfinished.write_text(page, encoding="utf-8")
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def render_html(data: ReportData) -> str:
+    """Return the page.
+
+    Raises:
+        InvalidInputError: If a video has no duration or events of a type that is not reported.
+    """
+    _check(data)
+    style = files("prismata.evaluation").joinpath("html_report.css").read_text(encoding="utf-8")
+    body = [
+        f"<h1>{escape(data.title)}</h1>",
+        _subtitle(data.report),
+        _cards(data.report),
+        _notes(data.report),
+        *(_kind_section(data.report, kind) for kind in _KIND_TITLES),
+        _frames(data.report),
+        _videos(data),
+        _provenance(data.provenance),
+    ]
+    return (
+        "<!doctype html>\n"
+        '<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta http-equiv="Content-Security-Policy" '
+        "content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="color-scheme" content="light dark">\n'
+        f"<title>{escape(data.title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n<main>\n"
+        + "\n".join(part for part in body if part)
+        + "\n</main>\n</body>\n</html>\n"
+    )
+
+
+def _check(data: ReportData) -> None:
+    known = {item.name for item in data.event_types}
+    for picture in data.videos:
+        if picture.duration_us <= 0:
+            raise InvalidInputError(f"{picture.title} has no duration, so it cannot be drawn")
+        for event in (*picture.truth, *picture.detections):
+            if event.event_type not in known:
+                raise InvalidInputError(
+                    f"{picture.title} has {event.event_type!r}, which is not reported; known are "
+                    f"{', '.join(sorted(known))}"
+                )
+
+
+def _subtitle(report: EvaluationReport) -> str:
+    labelled = sum(item.num_truth for item in report.types)
+    return (
+        f'<p class="soft">{_count(len(report.videos), "video")}, {_length(report.hours)}, '
+        f"{_count(labelled, 'labelled event')}.</p>"
+    )
+
+
+def _cards(report: EvaluationReport) -> str:
+    cards = []
+    for mean in (report.points, report.segments):
+        if mean is None:
+            continue
+        keys = list(mean.by_criterion)
+        shown = f"{keys[0]} to {keys[-1]}"
+        unit = f"±{shown} s" if mean.kind == "point" else f"tIoU {shown}"
+        what = _KIND_TITLES[mean.kind].lower()
+        cards.append((format_percent(mean.mean), f"mean average precision, {what}, {unit}"))
+        cards.append((format_percent(mean.chance), f"the same by chance, {what}"))
+    alarms = sum(item.false_alarms for item in report.types)
+    hourly = f"{alarms / report.hours:.1f}" if report.hours > 0 else NO_VALUE
+    cards.append((hourly, "false alarms per hour, all events together"))
+    items = "".join(
+        f"<li><b>{escape(big)}</b><span>{escape(small)}</span></li>" for big, small in cards
+    )
+    return f'<ul class="cards">{items}</ul>'
+
+
+def _notes(report: EvaluationReport) -> str:
+    if not report.notes:
+        return ""
+    return (
+        '<div class="notes">'
+        + "".join(f"<p>{escape(note)}</p>" for note in report.notes)
+        + "</div>"
+    )
+
+
+def _kind_section(report: EvaluationReport, kind: EventKind) -> str:
+    mean = report.points if kind == "point" else report.segments
+    if mean is None:
+        return ""
+    chosen = [item for item in report.types if item.kind == kind]
+    criteria = report.protocol.criteria(kind)
+    criterion = report.protocol.product(kind).title
+    # A no-break space keeps the number and its unit on one line of a narrow heading.
+    titles = [f"AP {item.title.replace(' ', NO_BREAK)}" for item in criteria]
+    head = ["Event", "Labelled", "Found", *titles]
+    head += ["F1", "Precision", "Recall"]
+    head += [f"False{NO_BREAK}alarms per{NO_BREAK}hour", "Mean timing error"]
+    rows = [_type_row(item, [item.ap[known.key] for known in criteria]) for item in chosen]
+    means = [mean.by_criterion[item.key] for item in criteria]
+    blank = [""] * 5
+    rows.append(["Mean", "", "", *(format_percent(value) for value in means), *blank])
+    caption = (
+        "F1, precision, recall, false alarms and timing at the chosen threshold, "
+        f"counting {criterion} as found. {_interval_text(mean)}"
+    )
+    return f"<h2>{_KIND_TITLES[kind]}</h2>" + _table(head, rows, caption)
+
+
+def _type_row(item: TypeReport, precisions: Sequence[float | None]) -> list[str]:
+    hourly, error = item.false_alarms_per_hour, item.mean_abs_error_us
+    return [
+        item.title,
+        str(item.num_truth),
+        str(item.num_detected),
+        *(format_percent(value) for value in precisions),
+        format_percent(item.f1),
+        format_percent(item.precision),
+        format_percent(item.recall),
+        NO_VALUE if hourly is None else f"{hourly:.1f}",
+        NO_VALUE if error is None else f"{to_seconds(round(error)):.2f} s",
+    ]
+
+
+def _interval_text(mean: MeanPrecision) -> str:
+    if mean.mean is None:
+        return "There is no mean average precision, because nobody marked such an event."
+    chance = f"; as many guesses at a fixed cadence reach {format_percent(mean.chance)}"
+    if mean.interval is None:
+        return f"Mean over all: {format_percent(mean.mean)}{chance}."
+    low, high = (format_percent(value) for value in mean.interval)
+    return (
+        f"Mean over all: {format_percent(mean.mean)}, 95 % interval over videos {low} to {high}"
+        f"{chance}."
+    )
+
+
+def _frames(report: EvaluationReport) -> str:
+    rows, reasons = [], []
+    for item in report.types:
+        if item.frames is None:
+            continue
+        auc = item.frames.roc_auc
+        rows.append(
+            [
+                item.title,
+                str(item.frames.num_instants),
+                str(item.frames.num_positive),
+                NO_VALUE if auc is None else f"{auc:.3f}",
+                format_percent(item.frames.average_precision),
+            ]
+        )
+        if item.frames.reason:
+            reasons.append(f" {item.title}: {item.frames.reason}.")
+    if not rows:
+        return ""
+    head = ["Event", "Instants", "Of them in an event", "ROC-AUC", "Average precision"]
+    caption = (
+        "How well single sampled instants are told apart, before they are grouped into events."
+        + "".join(reasons)
+    )
+    return "<h2>Single instants</h2>" + _table(head, rows, caption)
+
+
+def _videos(data: ReportData) -> str:
+    if not data.videos:
+        return ""
+    marks = "".join(
+        '<li><svg width="18" height="16" viewBox="-9 -8 18 16" aria-hidden="true">'
+        f"{shape}</svg>{text}</li>"
+        for shape, text in _LEGEND
+    )
+    if any(item.kind == "segment" for item in data.event_types):
+        marks += "<li>Bars are stretches: dashed = missed, striped with a cross = false alarm</li>"
+    criteria = {item.name: data.report.protocol.product(item.kind) for item in data.event_types}
+    parts = ["<h2>Videos</h2>", f'<ul class="legend">{marks}</ul>']
+    for number, picture in enumerate(data.videos, start=1):
+        lanes = plan_lanes(picture, data.event_types, criteria, data.thresholds)
+        parts.append(_video(picture, lanes, f"video-{number}"))
+    return "\n".join(parts)
+
+
+def _video(picture: VideoPicture, lanes: Sequence[Lane], element_id: str) -> str:
+    rows = [row for _, row in sorted(_event_rows(lanes))]
+    table = _table(
+        ["Result", "Event", "Labelled", "Detected", "Difference", "Score"],
+        rows,
+        f"What happens in {picture.title}, by time.",
+        text_columns=4,
+    )
+    listed = (
+        f"<details><summary>{_count(len(rows), 'event')}</summary>{table}</details>"
+        if rows
+        else '<p class="soft">Nothing was labelled and nothing was detected here.</p>'
+    )
+    return (
+        f'<section class="video"><h3>{escape(picture.title)} <span class="soft">'
+        f"{format_time(picture.duration_us)}</span></h3>"
+        f'<div class="picture" tabindex="0">{draw_timeline(picture, lanes, element_id)}</div>'
+        f"{listed}</section>"
+    )
+
+
+def _event_rows(lanes: Sequence[Lane]) -> list[tuple[int, list[str]]]:
+    rows = []
+    for lane in lanes:
+        title = f"{lane.letter} · {lane.event_type.title}"
+        for match in lane.matches:
+            score = "" if match.detection.score is None else f"{match.detection.score:.2f}"
+            if match.truth is None:
+                row = ["✕ False alarm", title, "", _when(match.detection), "", score]
+            else:
+                off = to_seconds(match.detection.start_us - match.truth.start_us)
+                row = ["● Found", title, _when(match.truth), _when(match.detection)]
+                row += [f"{off:+.2f} s", score]
+            rows.append((match.detection.start_us, row))
+        rows += [
+            (event.start_us, ["▽ Missed", title, _when(event), "", "", ""]) for event in lane.missed
+        ]
+    return rows
+
+
+def _provenance(facts: Mapping[str, str]) -> str:
+    if not facts:
+        return ""
+    items = "".join(
+        f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts.items()
+    )
+    return f'<h2>What this was measured with</h2><dl class="facts">{items}</dl>'
+
+
+def _table(
+    head: Sequence[str], rows: Sequence[Sequence[str]], caption: str, *, text_columns: int = 1
+) -> str:
+    def kind(column: int) -> str:
+        return ' class="text"' if column < text_columns else ""
+
+    titles = "".join(
+        f'<th scope="col"{kind(column)}>{escape(title)}</th>' for column, title in enumerate(head)
+    )
+    lines = "".join(
+        f'<tr><th scope="row">{escape(row[0])}</th>'
+        + "".join(
+            f"<td{kind(column)}>{escape(cell)}</td>" for column, cell in enumerate(row[1:], start=1)
+        )
+        + "</tr>"
+        for row in rows
+    )
+    # Outside the table, because a caption inside would scroll away with a table wider than the
+    # screen; the focus lets the keyboard scroll it.
+    return (
+        f'<p class="soft">{escape(caption)}</p>'
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}"><table>'
+        f"<thead><tr>{titles}</tr></thead><tbody>{lines}</tbody></table></div>"
+    )
+
+
+def _when(event: Event) -> str:
+    start = format_time(event.start_us)
+    return start if event.kind == "point" else f"{start} to {format_time(event.end_us)}"
+
+
+def _length(hours: float) -> str:
+    minutes = 60 * hours
+    return f"{hours:.1f} hours" if minutes >= 90 else f"{minutes:.1f} minutes"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,18 @@
+"""From window scores to events; validation and production call the same code.
+
+Invariant: pure functions of their arguments, numpy and the core only, no clock, no disk.
+"""
+
+from prismata.postprocess.clips import view_clip
+from prismata.postprocess.grouping import group_events
+from prismata.postprocess.stitch import build_track, window_centres, window_indices
+from prismata.postprocess.streaming import StreamingGrouper
+
+__all__ = [
+    "StreamingGrouper",
+    "build_track",
+    "group_events",
+    "view_clip",
+    "window_centres",
+    "window_indices",
+]

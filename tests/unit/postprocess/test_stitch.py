@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+
+from prismata.core.errors import InvalidInputError
+from prismata.postprocess import build_track, window_centres, window_indices
+
+
+def test_with_stride_one_every_sample_is_a_centre():
+    assert window_centres(5).tolist() == [0, 1, 2, 3, 4]
+
+
+def test_the_last_sample_is_a_centre_whatever_the_stride():
+    assert window_centres(10, 4).tolist() == [0, 4, 8, 9]
+    assert window_centres(9, 4).tolist() == [0, 4, 8]
+    assert window_centres(3, 100).tolist() == [0, 2]
+
+
+def test_an_even_window_has_one_more_sample_before_its_centre():
+    assert window_indices(20, 4, 1)[10].tolist() == [8, 9, 10, 11]
+
+
+def test_an_odd_window_is_symmetric():
+    assert window_indices(20, 3, 1)[10].tolist() == [9, 10, 11]
+
+
+def test_edges_repeat_the_first_and_last_sample():
+    indices = window_indices(6, 4)
+    assert indices[0].tolist() == [0, 0, 0, 1]
+    assert indices[-1].tolist() == [3, 4, 5, 5]
+
+
+def test_a_video_shorter_than_a_window_still_has_windows():
+    assert window_indices(2, 8).tolist() == [[0, 0, 0, 0, 0, 1, 1, 1], [0, 0, 0, 0, 1, 1, 1, 1]]
+
+
+@pytest.mark.parametrize(("samples", "frames", "stride"), [(0, 8, 1), (5, 0, 1), (5, 8, 0)])
+def test_numbers_that_make_no_window_are_refused(samples, frames, stride):
+    with pytest.raises(InvalidInputError, match="at least"):
+        window_indices(samples, frames, stride)
+
+
+def test_a_score_belongs_to_the_instant_of_its_centre():
+    times = np.array([0, 100, 250, 300], dtype=np.int64)
+    track = build_track(times, np.array([0, 2, 3]), np.array([[0.1], [0.2], [0.3]], "f4"), ["a"])
+    assert track.times_us.tolist() == [0, 250, 300]
+    assert track.column("a").tolist() == pytest.approx([0.1, 0.2, 0.3])
+
+
+def test_scores_that_do_not_fit_the_windows_are_refused():
+    times = np.arange(4, dtype=np.int64)
+    with pytest.raises(InvalidInputError, match="2 windows need scores"):
+        build_track(times, np.array([0, 1]), np.zeros((3, 1), "f4"), ["a"])
+
+
+@pytest.mark.parametrize("centre", [-1, 4])
+def test_a_centre_outside_the_plan_is_refused(centre):
+    times = np.arange(4, dtype=np.int64)
+    with pytest.raises(InvalidInputError, match="the plan has samples 0 to 3"):
+        build_track(times, np.array([centre]), np.zeros((1, 1), "f4"), ["a"])
