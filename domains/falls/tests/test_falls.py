@@ -1,0 +1,11 @@
+"""The published checks for this domain."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from prismata.testing.domain_contract import DomainContract
+
+
+class TestFalls(DomainContract):
+    folder = Path(__file__).parents[1]

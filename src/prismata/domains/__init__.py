@@ -1,0 +1,34 @@
+"""Domains: the whole public API of a plugin, its discovery, its checks and its scaffold.
+
+Invariant: this room imports core, the standard library and numpy; a plugin imports this room.
+"""
+
+from prismata.core.events import Event, EventType
+from prismata.core.recipes import ClipSpec, GroupingRule
+from prismata.domains.checks import CheckResult, check_domain
+from prismata.domains.loading import load_plugin
+from prismata.domains.registry import (
+    DiscoveryResult,
+    DomainFailure,
+    DomainRegistry,
+    register_domain,
+)
+from prismata.domains.scaffold import create_domain, parse_event_type
+from prismata.domains.spec import Domain
+
+__all__ = [
+    "CheckResult",
+    "ClipSpec",
+    "DiscoveryResult",
+    "Domain",
+    "DomainFailure",
+    "DomainRegistry",
+    "Event",
+    "EventType",
+    "GroupingRule",
+    "check_domain",
+    "create_domain",
+    "load_plugin",
+    "parse_event_type",
+    "register_domain",
+]

@@ -1,0 +1,203 @@
+"""Write a new plugin folder that passes its own checks from the first minute.
+
+Invariant: the folder appears complete or not at all.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import string
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from prismata.core.errors import ConflictError, InvalidInputError
+from prismata.core.events import EventType, check_name
+from prismata.domains.checks import MAX_PLUGIN_LINES, PLAYER_KEYS
+from prismata.domains.loading import PLUGIN_FILE
+
+_LINE_LENGTH = 100
+_GUIDES = {
+    "point": "First frame of the {}.",
+    "segment": "From the first frame of the {} to the first frame after it.",
+}
+_DOMAIN = '''"""{title}: what is labelled and found."""
+
+from __future__ import annotations
+
+from prismata.domains import ClipSpec, Domain, EventType, GroupingRule, register_domain
+
+
+@register_domain
+class {class_name}(Domain):
+    """{title}."""
+
+    name = "{name}"
+    title = "{title}"
+    version = 1
+    guide = "Mark what you see, not what you expect; leave out what you cannot see."
+    event_types = (
+{event_types}
+    )
+    clip = ClipSpec(target_fps=10, num_frames=8)
+    # What is not listed here gets the default rule.
+    rules = {{"{first}": GroupingRule(min_gap_seconds=0.3)}}
+    tolerance_seconds = 0.5
+'''
+_README = """# {title}: label guide
+
+One paragraph for the person who labels: which videos these are, what counts, what does not.
+
+| event | kind | key | which frame exactly |
+| --- | --- | --- | --- |
+{rows}
+
+## Doubtful cases
+
+- Hidden by something: mark the frame in which you could see it again, and say so in a note.
+- Cut off by the start or end of the video: leave it out.
+"""
+_TEST = '''"""The published checks for this domain; put tests of your review hook beside them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from prismata.testing.domain_contract import DomainContract
+
+
+class Test{class_name}(DomainContract):
+    folder = Path(__file__).parents[1]
+'''
+
+
+def parse_event_type(text: str) -> EventType:
+    """Read `name`, `name:kind` or `name:kind:hotkey`, the way the command line spells it.
+
+    Raises:
+        InvalidInputError: If there are more parts, or one cannot be used.
+    """
+    name, *rest = text.split(":")
+    if len(rest) > 2:
+        raise InvalidInputError(
+            f"{text!r} is not an event type; write name, name:kind or name:kind:hotkey"
+        )
+    kind = rest[0] if rest else "point"
+    hotkey = rest[1] if len(rest) > 1 else ""
+    return EventType(name, kind, hotkey=hotkey)  # type: ignore[arg-type]  # checked inside
+
+
+def create_domain(
+    folder: Path, name: str, event_types: Sequence[EventType] = (), *, title: str = ""
+) -> list[Path]:
+    """Write `folder/name/` with `domain.py`, `README.md` and a test, and return the three files.
+
+    Args:
+        folder: The folder that holds plugins; made if it is not there.
+        name: The domain's name, lower-case snake case.
+        event_types: By default one point event with the domain's name. Missing hotkeys and guides
+            are filled in.
+        title: What people read; by default the name with spaces.
+
+    Raises:
+        InvalidInputError: If a name cannot be used, two event types clash, or there are so many
+            that `domain.py` would pass its line budget.
+        ConflictError: If something of that name is there already.
+    """
+    check_name(name, "domain")
+    target = folder / name
+    if target.exists() or target.is_symlink():
+        raise ConflictError(
+            f"{target} exists already, nothing was written; choose another name or remove it"
+        )
+    files = _contents(name, title, _completed(event_types or (EventType(name),)))
+    folder.mkdir(parents=True, exist_ok=True)
+    # Hidden, so that a discovery running now does not see it; beside the target, so that the
+    # rename cannot cross a file system.
+    workshop = Path(tempfile.mkdtemp(dir=folder, prefix=f".new-{name}-"))
+    try:
+        for relative, text in files.items():
+            file = workshop / name / relative
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+        try:
+            (workshop / name).rename(target)
+        except OSError as error:
+            raise ConflictError(f"{target} could not be put in place: {error}") from error
+    finally:
+        shutil.rmtree(workshop, ignore_errors=True)
+    return [target / relative for relative in files]
+
+
+def _completed(event_types: Sequence[EventType]) -> list[EventType]:
+    names = [item.name for item in event_types]
+    if len(set(names)) != len(names):
+        raise InvalidInputError(f"the event types {', '.join(names)} are not all different")
+    taken = [item.hotkey.lower() for item in event_types if item.hotkey]
+    clash = next((key for key in taken if taken.count(key) > 1 or key in PLAYER_KEYS), None)
+    if clash:
+        raise InvalidInputError(
+            f"hotkey {clash!r} is used twice or steers the player; choose another letter or a digit"
+        )
+    # Digits first: they lie in the order of the event types.
+    free = iter(
+        key for key in "123456789" + string.ascii_lowercase if key not in {*taken, *PLAYER_KEYS}
+    )
+    return [
+        replace(
+            item,
+            hotkey=item.hotkey or next(free, ""),
+            guide=item.guide or _GUIDES[item.kind].format(item.title.lower()),
+        )
+        for item in event_types
+    ]
+
+
+def _contents(name: str, title: str, event_types: Sequence[EventType]) -> dict[str, str]:
+    title = " ".join((title or name.replace("_", " ").capitalize()).split())
+    if not title or any(mark in title for mark in '"\\') or len(title) > 60:
+        raise InvalidInputError(
+            f"the title {title!r} cannot be used; write at most 60 characters without quotes"
+        )
+    class_name = "".join(part.capitalize() for part in name.split("_"))
+    values = {
+        "name": name,
+        "title": title,
+        "class_name": class_name,
+        "event_types": "\n".join(_event_type_source(item) for item in event_types),
+        "first": event_types[0].name,
+        "rows": "\n".join(
+            f"| `{item.name}` | {item.kind} | {item.hotkey} | {item.guide} |"
+            for item in event_types
+        ),
+    }
+    domain_source = _DOMAIN.format(**values)
+    lines = len(domain_source.splitlines())
+    if lines >= MAX_PLUGIN_LINES:
+        raise InvalidInputError(
+            f"{len(event_types)} event types make a {PLUGIN_FILE} of {lines} lines, and the budget "
+            f"is under {MAX_PLUGIN_LINES}; start with fewer, or split the domain"
+        )
+    return {
+        PLUGIN_FILE: domain_source,
+        "README.md": _README.format(**values),
+        f"tests/test_{name}.py": _TEST.format(**values),
+    }
+
+
+def _event_type_source(item: EventType) -> str:
+    arguments = [json.dumps(item.name), json.dumps(item.kind)]
+    if item.title != EventType(item.name).title:
+        arguments.append(f"title={json.dumps(item.title, ensure_ascii=False)}")
+    if item.hotkey:
+        arguments.append(f"hotkey={json.dumps(item.hotkey)}")
+    arguments.append(f"guide={json.dumps(item.guide, ensure_ascii=False)}")
+    if item.color:
+        arguments.append(f"color={json.dumps(item.color)}")
+    line = f"        EventType({', '.join(arguments)}),"
+    if len(line) <= _LINE_LENGTH:
+        return line
+    inner = "".join(f"            {argument},\n" for argument in arguments)
+    return f"        EventType(\n{inner}        ),"

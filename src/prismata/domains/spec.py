@@ -1,0 +1,232 @@
+"""`Domain`: one field of events, declared as data plus pure functions.
+
+Invariant: declaring, registering and reviewing need the standard library only; the three
+`create_*` methods reach the training room, and with it torch, when they are called.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, ClassVar
+
+from prismata.core.errors import InvalidInputError, NotFoundError, UnavailableError
+from prismata.core.events import PALETTE, Event, EventType, check_name
+from prismata.core.recipes import ClipSpec, GroupingRule
+
+PLUGIN_MODULE = "domain"
+"""Name of the module that declares a domain; `model` beside it may hold its own hooks."""
+
+_TRAINING_FACTORY = "prismata.training.factory"
+_TRAINING_PACKAGES = frozenset({"torch", "torchvision", "onnx"})
+_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
+
+
+class Domain:
+    """One field of events: what can happen, how to look for it, how to label it.
+
+    Subclass it, fill in the class attributes and decorate the class with `@register_domain`.
+    """
+
+    name: ClassVar[str]
+    """Stable id, lower-case snake case; equals the plugin's folder name."""
+    title: ClassVar[str] = ""
+    """What people read; by default the name with spaces."""
+    version: ClassVar[int] = 1
+    """Stored with every label and model; raise it when the meaning of an event changes."""
+    event_types: ClassVar[tuple[EventType, ...]]
+    """At least one; the order is the order of the model's outputs."""
+    clip: ClassVar[ClipSpec] = ClipSpec()
+    """How videos are sampled and cut."""
+    rules: ClassVar[dict[str, GroupingRule]] = {}
+    """Event type name → how scores become events; the default rule where nothing is said."""
+    guide: ClassVar[str] = ""
+    """One paragraph that annotators read first; the README holds the details."""
+    tolerance_seconds: ClassVar[float] = 0.5
+    """How far a found point may lie from the labelled one and still be right."""
+
+    def review(self, events: Sequence[Event]) -> Iterator[str]:
+        """Yield one sentence for each thing that looks wrong in one video's labels.
+
+        Pure: it reads `events` (in order of time), changes nothing and always says the same.
+        """
+        del events
+        yield from ()
+
+    @property
+    def event_names(self) -> tuple[str, ...]:
+        """Names of the event types, in the order of the model's outputs."""
+        return tuple(event_type.name for event_type in self.event_types)
+
+    @property
+    def folder(self) -> Path | None:
+        """Folder of the file that declares this domain; None when it was typed interactively."""
+        file = getattr(sys.modules.get(type(self).__module__), "__file__", None)
+        return Path(file).parent if file else None
+
+    def event_type(self, name: str) -> EventType:
+        """Return one event type.
+
+        Raises:
+            NotFoundError: If this domain has no such event type.
+        """
+        for event_type in self.event_types:
+            if event_type.name == name:
+                return event_type
+        raise NotFoundError(
+            f"domain {self.name!r} has no event type {name!r}; it has {', '.join(self.event_names)}"
+        )
+
+    def create_model(self, config: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401 - a torch module
+        """Return an untrained model for this domain's clip and event types.
+
+        `create_model(domain, config)` in a `model.py` beside `domain.py` takes precedence over
+        the training room's own.
+
+        Raises:
+            UnavailableError: If the train extra is not installed.
+        """
+        return self._training_hook("create_model")(self, {} if config is None else config)
+
+    def create_dataset(self, labels: Mapping[Path, Sequence[Event]], videos: Sequence[Path]) -> Any:  # noqa: ANN401 - a torch dataset
+        """Return the training dataset: windows of `videos` with the targets that `labels` give.
+
+        Raises:
+            UnavailableError: If the train extra is not installed.
+        """
+        return self._training_hook("create_dataset")(self, labels, videos)
+
+    def create_inference_dataset(self, video: Path) -> Any:  # noqa: ANN401 - a torch dataset
+        """Return the windows of one video, in order, without labels.
+
+        Raises:
+            UnavailableError: If the train extra is not installed.
+        """
+        return self._training_hook("create_inference_dataset")(self, video)
+
+    def _training_hook(self, name: str) -> Callable[..., Any]:
+        try:
+            own = getattr(self._model_module(), name, None)
+            if own is not None:
+                return own  # type: ignore[no-any-return]  # a plugin's function has no types here
+            # A string and not an import statement: this room must load where torch is not
+            # installed, and only the training room, which this opens when called, has torch.
+            hook: Callable[..., Any] = getattr(import_module(_TRAINING_FACTORY), name)
+        except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] not in _TRAINING_PACKAGES:
+                raise
+            raise UnavailableError(
+                f"training needs the train extra, but {error.name} is not installed: "
+                'pip install "prismata[train]"'
+            ) from error
+        return hook
+
+    def _model_module(self) -> object | None:
+        package, _, module = type(self).__module__.rpartition(".")
+        if module != PLUGIN_MODULE or not package or find_spec(f"{package}.model") is None:
+            return None
+        return import_module(f"{package}.model")
+
+
+def check_declaration(domain_class: type[Domain]) -> None:
+    """Check what a domain class declares.
+
+    Raises:
+        InvalidInputError: If something is missing or cannot be used; says what.
+    """
+    label = domain_class.__name__
+    if not issubclass(domain_class, Domain):
+        raise InvalidInputError(f"{label} is not a Domain; write `class {label}(Domain):`")
+    name = getattr(domain_class, "name", None)
+    if not isinstance(name, str):
+        raise InvalidInputError(f"{label} has no name; set `name = ...`")
+    check_name(name, "domain")
+    _check_event_types(name, getattr(domain_class, "event_types", None))
+    _check_recipe(domain_class)
+    unknown = sorted(set(domain_class.rules) - {item.name for item in domain_class.event_types})
+    if unknown:
+        raise InvalidInputError(
+            f"domain {name!r} has a rule for {unknown[0]!r}, which is none of its event types; "
+            "rename the rule or declare the event type"
+        )
+
+
+def complete_domain(domain_class: type[Domain]) -> None:
+    """Check a declaration and fill in what follows from it: title, colours and default rules.
+
+    Raises:
+        InvalidInputError: If something is missing or cannot be used; says what.
+    """
+    check_declaration(domain_class)
+    domain_class.title = domain_class.title or domain_class.name.replace("_", " ").capitalize()
+    domain_class.event_types = tuple(
+        replace(item, color=item.color or PALETTE[index % len(PALETTE)])
+        for index, item in enumerate(domain_class.event_types)
+    )
+    domain_class.rules = {
+        item.name: domain_class.rules.get(item.name, GroupingRule())
+        for item in domain_class.event_types
+    }
+
+
+def _check_event_types(name: str, event_types: object) -> None:
+    if not isinstance(event_types, tuple) or not event_types:
+        raise InvalidInputError(
+            f"domain {name!r} declares no event types; set `event_types = (EventType(...),)`"
+        )
+    seen: set[str] = set()
+    for item in event_types:
+        if not isinstance(item, EventType):
+            raise InvalidInputError(
+                f"domain {name!r} lists {item!r} among its event types; each must be an EventType"
+            )
+        if item.name in seen:
+            raise InvalidInputError(
+                f"domain {name!r} declares event type {item.name!r} twice; rename one of them"
+            )
+        if item.color and not _COLOR.fullmatch(item.color):
+            raise InvalidInputError(
+                f"event type {item.name!r} has color {item.color!r}; write it as #RRGGBB"
+            )
+        seen.add(item.name)
+
+
+def _check_recipe(domain_class: type[Domain]) -> None:
+    # Plugins are files that people type: what the annotations promise is checked at this door.
+    name = domain_class.name
+    version: object = domain_class.version
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise InvalidInputError(
+            f"domain {name!r} has version {version!r}; use a whole number from 1 on"
+        )
+    fields: dict[str, type | tuple[type, ...]] = {
+        "title": str,
+        "guide": str,
+        "clip": ClipSpec,
+        "rules": dict,
+        "tolerance_seconds": (int, float),
+    }
+    for field, expected in fields.items():
+        value = getattr(domain_class, field)
+        if not isinstance(value, expected):
+            wanted = expected.__name__ if isinstance(expected, type) else "number"
+            raise InvalidInputError(
+                f"domain {name!r} has {field} = {value!r}; it must be a {wanted}"
+            )
+    for event_name, rule in domain_class.rules.items():
+        if not isinstance(rule, GroupingRule):
+            raise InvalidInputError(
+                f"domain {name!r} has {rule!r} as the rule of {event_name!r}; "
+                "it must be a GroupingRule"
+            )
+    tolerance = domain_class.tolerance_seconds
+    if not (math.isfinite(tolerance) and 0 < tolerance <= 3600):
+        raise InvalidInputError(
+            f"domain {name!r} has tolerance_seconds = {tolerance}; it must lie in (0, 3600]"
+        )

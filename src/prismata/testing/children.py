@@ -1,0 +1,70 @@
+"""Tiny real child processes, for tests of whatever starts, feeds, watches and kills them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+import time
+
+PATIENCE_SECONDS = 60
+"""How long a test waits for what must happen; only a broken program needs so long."""
+
+_SPEAKING = """\
+import json, os, pathlib, signal, sys, time
+
+def say(kind, **fields):
+    os.write(1, (json.dumps({"type": kind, "v": 1, **fields}) + "\\n").encode())
+
+"""
+_HANDLING = """\
+import os, pathlib, signal, sys, time
+from prismata.core.child import child_main
+
+def handle(request, reporter):
+    reporter.started()
+"""
+
+
+def speaking_child(body: str) -> list[str]:
+    """Return the command of a child that writes the protocol by itself, so that it may break it.
+
+    Args:
+        body: Python statements that may call `say(type, **fields)` and use `json`, `os`,
+            `pathlib`, `signal`, `sys` and `time`.
+    """
+    return [sys.executable, "-c", _SPEAKING + textwrap.dedent(body)]
+
+
+def handling_child(body: str) -> list[str]:
+    """Return the command of a child inside `child_main`, as ours are.
+
+    Args:
+        body: What its handler does with `request` and `reporter` once it has said `started`.
+    """
+    handler = _HANDLING + textwrap.indent(textwrap.dedent(body), "    ")
+    return [sys.executable, "-c", handler + "\nsys.exit(child_main(handle))\n"]
+
+
+def is_running(pid: int) -> bool:
+    """Tell whether a process exists and does not just wait to be reaped."""
+    answer = subprocess.run(
+        ["ps", "-o", "stat=", "-p", str(pid)],  # noqa: S607 - its folder differs by system
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    state = answer.stdout.strip()
+    return bool(state) and not state.startswith("Z")
+
+
+def wait_until_gone(pid: int) -> None:
+    """Wait for the end of a process.
+
+    Raises:
+        AssertionError: If it still runs after `PATIENCE_SECONDS`.
+    """
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while is_running(pid):
+        assert time.monotonic() < deadline, f"process {pid} is still running"
+        time.sleep(0.05)
