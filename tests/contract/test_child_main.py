@@ -1,0 +1,186 @@
+"""What `child_main` promises whoever reads its pipe, on real processes."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from prismata.testing.children import handling_child
+
+
+def start(body):
+    """Start a child whose handler is `body`."""
+    return subprocess.Popen(
+        handling_child(body),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(body, request="{}\n"):
+    """Run a child to its end; return its exit code, messages after `started`, standard error."""
+    with start(body) as child:
+        out, errors = child.communicate(request, timeout=120)
+    messages = [json.loads(line) for line in out.splitlines()]
+    if messages and messages[0]["type"] == "started":
+        messages.pop(0)
+    return child.returncode, messages, errors
+
+
+def test_nothing_a_library_prints_reaches_the_protocol():
+    exit_code, messages, errors = finish("""
+        import ctypes
+        print("from Python")
+        os.write(1, b"from the file descriptor\\n")
+        libc = ctypes.CDLL(None)
+        libc.puts(b"from C")
+        libc.fflush(None)
+        os.system("echo from a program")
+        return {"ok": True}
+    """)
+    assert exit_code == 0
+    assert messages == [{"type": "result", "v": 1, "ok": True}]
+    for source in ("from Python", "from the file descriptor", "from C", "from a program"):
+        assert source in errors
+
+
+def test_progress_is_thinned_out_but_the_first_the_last_and_new_phases_get_through():
+    _, messages, _ = finish("""
+        for number in range(10_001):
+            reporter.progress(number, 10_000, "reading" if number < 5_000 else "writing")
+        return {}
+    """)
+    progress = [message for message in messages if message["type"] == "progress"]
+    assert len(progress) < 1_000
+    assert progress[0]["done"] == 0
+    assert progress[-1]["done"] == progress[-1]["total"] == 10_000
+    assert next(message["done"] for message in progress if message["note"] == "writing") == 5_000
+
+
+def test_the_time_left_follows_from_the_speed_of_this_phase():
+    _, messages, _ = finish("""
+        reporter.progress(0, 4, "slow")
+        time.sleep(0.5)
+        reporter.progress(1, 4, "slow")
+        reporter.progress(7, None, "nobody knows")
+        reporter.progress(0, 9, "next")
+        return {}
+    """)
+    slow, one_done, unknown, fresh = (
+        message["eta_s"] for message in messages if message["type"] == "progress"
+    )
+    assert slow is unknown is fresh is None
+    assert one_done >= 1.5
+
+
+def test_memory_goes_with_progress_and_is_the_real_one():
+    _, messages, _ = finish("""
+        hog = bytearray(60 << 20)
+        hog[::4096] = b"x" * (60 << 8)
+        reporter.progress(0, 2, "full")
+        del hog
+        reporter.progress(1, 2, "empty")
+        return {}
+    """)
+    full, empty = (message for message in messages if message["type"] == "memory")
+    assert 60 < full["peak_rss_mb"] < 200
+    assert 60 < empty["peak_rss_mb"] < 200
+    if sys.platform == "linux":
+        assert full["rss_mb"] - empty["rss_mb"] > 50
+
+
+@pytest.mark.parametrize("request_text", ["", "not json\n", "[1, 2]\n"])
+def test_a_request_that_is_none_is_refused_in_words(request_text):
+    exit_code, messages, _ = finish("return {}", request_text)
+    assert exit_code == 64
+    assert [message["type"] for message in messages] == ["error"]
+    assert messages[0]["cause"] == "user_error"
+    assert "through the supervisor" in messages[0]["message"]
+
+
+def test_a_user_error_has_its_message_reason_and_exit_code():
+    exit_code, messages, errors = finish("""
+        from prismata.core.errors import BadVideoError
+        raise BadVideoError("Not a video; choose another.", reason="not_a_video")
+    """)
+    assert exit_code == 65
+    assert messages == [
+        {
+            "type": "error",
+            "v": 1,
+            "cause": "user_error",
+            "message": "Not a video; choose another.",
+            "reason": "not_a_video",
+        }
+    ]
+    assert "Traceback" not in errors
+
+
+def test_a_memory_error_is_told_without_needing_memory():
+    exit_code, messages, _ = finish("return {'hog': bytearray(1 << 60)}")
+    assert exit_code == 77
+    assert messages[0]["cause"] == "out_of_memory"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the device that is always full")
+def test_a_full_disk_is_a_storage_failure():
+    exit_code, messages, _ = finish("""
+        with open("/dev/full", "w") as disk:
+            disk.write("x" * 100_000)
+    """)
+    assert exit_code == 74
+    assert messages[0]["cause"] == "storage"
+    assert "The disk is full" in messages[0]["message"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "raise ValueError('odd')",
+        "return {'type': 'event'}",
+        "return {'x': object()}",
+        "open('/x/y')",
+    ],
+)
+def test_anything_unexpected_is_our_bug_with_a_traceback(body):
+    exit_code, messages, errors = finish(body)
+    assert exit_code == 70
+    assert [message["cause"] for message in messages] == ["bug"]
+    assert "Traceback" in errors
+
+
+def test_sigterm_lets_the_handler_clean_up():
+    with start("""
+        try:
+            reporter.event({"handler": "has begun"})
+            time.sleep(600)
+        finally:
+            print("cleaned up")
+    """) as child:
+        child.stdin.write("{}\n")
+        child.stdin.flush()
+        assert json.loads(child.stdout.readline())["type"] == "started"
+        assert json.loads(child.stdout.readline())["type"] == "event"
+        child.send_signal(signal.SIGTERM)
+        out, errors = child.communicate(timeout=120)
+    assert child.returncode == 128 + signal.SIGTERM
+    assert out == ""
+    assert "cleaned up" in errors
+    assert "Traceback" not in errors
+
+
+def test_a_child_stops_when_nobody_listens_any_more():
+    with start("""
+        while True:
+            reporter.event({})
+    """) as child:
+        child.stdin.write("{}\n")
+        child.stdin.flush()
+        child.stdout.readline()
+        child.stdout.close()
+        assert child.wait(timeout=120) == 128 + signal.SIGTERM
