@@ -1,0 +1,82 @@
+"""DetectionResult: the JSON that one run leaves behind, complete enough to be read alone."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from prismata.core.events import Event
+from prismata.core.modelcard import ModelCard
+from prismata.core.time import FrameTimeline, to_seconds
+from prismata.detection.engines import RuntimeInfo
+from prismata.detection.pipeline import PipelineOutput
+from prismata.postprocess import view_clip
+
+SCHEMA = "prismata.detection/1"
+
+
+def event_to_dict(event: Event, card: ModelCard, timeline: FrameTimeline) -> dict[str, Any]:
+    """Return one event with its times in microseconds and seconds, its frames and viewing clip.
+
+    `start_frame` is the frame on screen at the start; `end_frame` the last one inside the event.
+    """
+    clip = view_clip(event, card.rules[event.event_type], timeline.duration_us)
+    last = max(event.start_us, event.end_us - 1) if event.kind == "segment" else event.start_us
+    return {
+        "event_type": event.event_type,
+        "kind": event.kind,
+        "start_us": event.start_us,
+        "end_us": event.end_us,
+        "start_s": to_seconds(event.start_us),
+        "end_s": to_seconds(event.end_us),
+        "score": round(float(event.score or 0.0), 6),
+        "start_frame": timeline.index_at(min(event.start_us, timeline.duration_us - 1)),
+        "end_frame": timeline.index_at(min(last, timeline.duration_us - 1)),
+        "clip_start_s": to_seconds(clip.start_us),
+        "clip_end_s": to_seconds(clip.end_us),
+    }
+
+
+def build_result(
+    output: PipelineOutput,
+    *,
+    card: ModelCard,
+    timeline: FrameTimeline,
+    runtime: RuntimeInfo,
+    reader: str,
+    batch: int,
+) -> dict[str, Any]:
+    """Return the DetectionResult: what was found and everything that was really used."""
+    return {
+        "schema": SCHEMA,
+        "status": "ok",
+        "video": {
+            "frames": len(timeline),
+            "duration_s": to_seconds(timeline.duration_us),
+            "variable_rate": timeline.is_variable_rate,
+        },
+        "model": {
+            "name": card.name,
+            "domain": card.domain,
+            "domain_version": card.domain_version,
+            "architecture": card.architecture,
+            "encoder": card.encoder,
+            "dataset_version": card.dataset_version,
+            "files": card.files,
+        },
+        "settings": {
+            "clip": asdict(card.clip),
+            "rules": {name: asdict(rule) for name, rule in card.rules.items()},
+            "reader": reader,
+            "batch": batch,
+        },
+        "runtime": asdict(runtime),
+        "timing_s": {stage: round(value, 3) for stage, value in output.seconds.items()},
+        "samples": len(timeline.sample(card.clip.target_fps)),
+        "windows": len(output.track),
+        "machine": f"{platform.system()} {platform.machine()}",
+        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "events": [event_to_dict(event, card, timeline) for event in output.events],
+    }
