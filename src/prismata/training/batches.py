@@ -1,0 +1,122 @@
+"""What one optimisation step sees: windows of frozen features, or stretches of frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torchvision.transforms import v2
+
+from prismata.postprocess import window_indices
+from prismata.training.data import LabelledVideo
+from prismata.training.recipe import Recipe
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Inputs with their truth."""
+
+    inputs: Tensor
+    """`(N, T, F)` float32 windows, or `(B, L + T - 1, H, W, 3)` uint8 frames."""
+    targets: Tensor
+    """`(N, C)`, or `(B, L, C)`."""
+    weights: Tensor
+
+
+def feature_batches(
+    videos: Sequence[LabelledVideo],
+    recipe: Recipe,
+    num_frames: int,
+    rng: np.random.Generator,
+) -> Iterator[Batch]:
+    """Yield every window of every video once, shuffled."""
+    rows = [
+        (index, row) for index, video in enumerate(videos) for row in range(len(video.times_us))
+    ]
+    windows = [window_indices(len(video.times_us), num_frames, 1) for video in videos]
+    order = rng.permutation(len(rows))
+    for start in range(0, len(order), recipe.batch_windows):
+        picked = [rows[i] for i in order[start : start + recipe.batch_windows]]
+        inputs = np.stack([videos[v].inputs[windows[v][row]] for v, row in picked])
+        targets = np.stack([videos[v].targets[row] for v, row in picked])
+        weights = np.stack([videos[v].weights[row] for v, row in picked])
+        yield Batch(torch.from_numpy(inputs), torch.from_numpy(targets), torch.from_numpy(weights))
+
+
+def chunk_batches(
+    videos: Sequence[LabelledVideo],
+    recipe: Recipe,
+    num_frames: int,
+    rng: np.random.Generator,
+) -> Iterator[Batch]:
+    """Yield random stretches: half of them around an event, half anywhere.
+
+    An epoch has as many windows as the videos have samples.
+    """
+    length = recipe.chunk_samples
+    total = sum(len(video.times_us) for video in videos)
+    count = max(1, -(-total // length))
+    share = np.array([len(video.times_us) for video in videos], np.float64)
+    positives = [
+        (index, row)
+        for index, video in enumerate(videos)
+        for row in np.flatnonzero(video.targets.max(axis=1) > 0)
+    ]
+    augment = clip_augmentation(flip=recipe.flip)
+    chunks: list[tuple[Tensor, NDArray[np.float32], NDArray[np.float32]]] = []
+    for number in range(count):
+        if positives and rng.random() < 0.5:
+            index, row = positives[rng.integers(len(positives))]
+            first = int(row) - int(rng.integers(length))
+        else:
+            index = int(rng.choice(len(videos), p=share / share.sum()))
+            first = int(
+                rng.integers(-length // 2, max(1, len(videos[index].times_us) - length // 2))
+            )
+        chunks.append(_cut(videos[index], first, length, num_frames, augment))
+        if len(chunks) == recipe.batch_chunks or number == count - 1:
+            yield Batch(
+                torch.stack([chunk[0] for chunk in chunks]),
+                torch.from_numpy(np.stack([chunk[1] for chunk in chunks])),
+                torch.from_numpy(np.stack([chunk[2] for chunk in chunks])),
+            )
+            chunks = []
+
+
+def _cut(
+    video: LabelledVideo, first: int, length: int, num_frames: int, augment: v2.Transform
+) -> tuple[Tensor, NDArray[np.float32], NDArray[np.float32]]:
+    """Return frames, targets and weights of the windows centred at `first` … `first + length - 1`.
+
+    Samples outside the video are replicas of its edge, as in detection; windows centred there
+    have weight 0.
+    """
+    last = len(video.times_us) - 1
+    rows = np.arange(first, first + length)
+    inside = (rows >= 0) & (rows <= last)
+    before = num_frames // 2
+    samples = np.arange(first - before, first - before + length + num_frames - 1).clip(0, last)
+    centres = rows.clip(0, last)
+    frames = torch.from_numpy(np.array(video.inputs[samples]))
+    # (S, H, W, 3) → (S, 3, H, W) for the transforms, which draw once for the whole stretch.
+    augmented = cast(Tensor, augment(frames.permute(0, 3, 1, 2))).permute(0, 2, 3, 1).contiguous()
+    weights = video.weights[centres] * inside[:, None].astype(np.float32)
+    return augmented, video.targets[centres], weights
+
+
+def clip_augmentation(*, flip: bool) -> v2.Transform:
+    """Return an augmentation that draws its parameters once for a whole stretch of frames."""
+    steps: list[v2.Transform] = [
+        # Colours carry little about movement: any order of the channels must do.
+        v2.RandomApply([v2.RandomChannelPermutation()], p=0.5),
+        v2.ColorJitter(brightness=0.3, contrast=0.3),
+        v2.RandomApply([v2.RandomAffine(degrees=0, translate=(0.08, 0.08), scale=(0.9, 1.1))], 0.5),
+    ]
+    if flip:
+        steps.insert(0, v2.RandomHorizontalFlip())
+    return v2.Compose(steps)

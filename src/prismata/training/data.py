@@ -1,0 +1,115 @@
+"""Training data as arrays: what each video's samples look like and what is true at each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prismata.core.errors import InvalidInputError
+from prismata.core.events import Event, EventType
+
+POINT_RADIUS_SAMPLES = 1.5
+"""A point event makes the windows positive whose centre is at most so many samples away."""
+
+HARD_NEGATIVE_WEIGHT = 3.0
+"""Weight of the samples inside an event that a person rejected."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelledVideo:
+    """One video on its sampling grid."""
+
+    name: str
+    times_us: NDArray[np.int64]
+    """`(K,)` grid instants."""
+    inputs: NDArray[np.uint8] | NDArray[np.float32]
+    """`(K, H, W, 3)` uint8 frames, or `(K, F)` float32 features when the encoder is frozen."""
+    targets: NDArray[np.float32]
+    """`(K, C)` 0 or 1."""
+    weights: NDArray[np.float32]
+    """`(K, C)` loss weights; 0 = unknown."""
+    events: tuple[Event, ...]
+    """The annotations, for event-level validation."""
+    duration_us: int
+
+
+def build_targets(
+    times_us: NDArray[np.int64],
+    events: Sequence[Event],
+    event_types: Sequence[EventType],
+    *,
+    rejected: Sequence[Event] = (),
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return `(K, C)` targets and weights for the samples of one video.
+
+    A segment makes the samples inside `[start, end)` positive; a point those within
+    `POINT_RADIUS_SAMPLES` of it (at least the nearest one). Rejected events are background that
+    counts `HARD_NEGATIVE_WEIGHT` times.
+
+    Raises:
+        InvalidInputError: If an event has a type that the domain does not declare.
+    """
+    columns = {event_type.name: i for i, event_type in enumerate(event_types)}
+    targets = np.zeros((times_us.size, len(event_types)), np.float32)
+    weights = np.ones_like(targets)
+    step = float(np.median(np.diff(times_us))) if times_us.size > 1 else 1.0
+    for event, is_rejected in [(e, True) for e in rejected] + [(e, False) for e in events]:
+        if event.event_type not in columns:
+            raise InvalidInputError(
+                f"event type {event.event_type!r} is not declared by the domain; it has "
+                f"{', '.join(columns)}"
+            )
+        rows = _rows(times_us, event, POINT_RADIUS_SAMPLES * step)
+        column = columns[event.event_type]
+        if is_rejected:
+            weights[rows, column] = HARD_NEGATIVE_WEIGHT
+        else:
+            targets[rows, column] = 1.0
+            weights[rows, column] = 1.0
+    return targets, weights
+
+
+def _rows(times_us: NDArray[np.int64], event: Event, radius_us: float) -> NDArray[np.bool_]:
+    if event.kind == "segment":
+        rows = (times_us >= event.start_us) & (times_us < event.end_us)
+    else:
+        rows = np.abs(times_us - event.start_us) <= radius_us
+    if not rows.any():  # shorter than a step: the nearest sample stands for it
+        middle = (event.start_us + event.end_us) // 2
+        rows = np.zeros(times_us.size, np.bool_)
+        rows[int(np.argmin(np.abs(times_us - middle)))] = True
+    return rows
+
+
+def positive_weights(videos: Sequence[LabelledVideo], *, limit: float = 5.0) -> NDArray[np.float32]:
+    """Return `(C,)` loss weights of positives: how much rarer they are, at most `limit`.
+
+    Full inverse frequency overshoots; the spotting literature settles on about 5.
+    """
+    positives = sum(video.targets.sum(axis=0) for video in videos)
+    total = sum(video.times_us.size for video in videos)
+    ratio = (total - positives) / np.maximum(positives, 1)
+    clipped: NDArray[np.float32] = np.clip(ratio, 1.0, limit).astype(np.float32)
+    return clipped
+
+
+def check_trainable(videos: Sequence[LabelledVideo], event_types: Sequence[EventType]) -> None:
+    """Refuse data from which nothing can be learned.
+
+    Raises:
+        InvalidInputError: If there is no video, or an event type has no example.
+    """
+    if not videos:
+        raise InvalidInputError("there is no training video; label at least one and train again")
+    counts = sum(video.targets.sum(axis=0) for video in videos)
+    missing = [
+        t.name for t, count in zip(event_types, np.atleast_1d(counts), strict=True) if not count
+    ]
+    if missing:
+        raise InvalidInputError(
+            f"the training videos hold no example of {', '.join(missing)}; label some, or move a "
+            "video that has one into the training split"
+        )

@@ -1,0 +1,108 @@
+"""The detector under training: an optional encoder and the temporal head."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from prismata.core.scores import ScoreTrack
+from prismata.postprocess import build_track, window_centres, window_indices
+from prismata.training.encoders import FrameEncoder
+from prismata.training.heads import CnnLstmHead
+
+ENCODE_BATCH = 32
+HEAD_BATCH = 512
+
+
+class Detector(nn.Module):
+    """Encoder (absent when features are frozen) and head.
+
+    Args:
+        encoder: Trained together with the head, or `None`.
+        head: `(N, T, F)` → `(N, C)`.
+        num_frames: T.
+    """
+
+    def __init__(self, encoder: FrameEncoder | None, head: CnnLstmHead, num_frames: int) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.head = head
+        self.num_frames = num_frames
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters live."""
+        return next(self.parameters()).device
+
+    def forward_windows(self, features: Tensor) -> Tensor:
+        """Turn `(N, T, F)` features into `(N, C)` logits."""
+        return cast(Tensor, self.head(features))
+
+    def forward_chunk(self, frames: Tensor) -> Tensor:
+        """Turn `(B, L + T - 1, H, W, 3)` uint8 frames into `(B, L, C)` logits.
+
+        Each frame is encoded once; the L overlapping windows reuse its features, which equals
+        encoding every window on its own.
+        """
+        assert self.encoder is not None  # noqa: S101 - only called when the encoder is trained
+        batch, samples = frames.shape[0], frames.shape[1]
+        features = self.encoder(frames.flatten(0, 1)).view(batch, samples, -1)
+        windows = features.unfold(1, self.num_frames, 1).transpose(2, 3)
+        logits = self.head(windows.flatten(0, 1))
+        return cast(Tensor, logits.view(batch, samples - self.num_frames + 1, -1))
+
+    def encode(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Turn `(N, H, W, 3)` uint8 frames into `(N, F)` float32 features, without gradients."""
+        assert self.encoder is not None  # noqa: S101
+        parts = []
+        with evaluating(self):
+            for start in range(0, len(frames), ENCODE_BATCH):
+                part = torch.from_numpy(np.array(frames[start : start + ENCODE_BATCH]))
+                parts.append(self.encoder(part.to(self.device)).float().cpu().numpy())
+        return np.concatenate(parts)
+
+    def score(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Turn `(N, T, F)` windows into `(N, C)` scores in [0, 1], without gradients."""
+        parts = []
+        with evaluating(self):
+            for start in range(0, len(windows), HEAD_BATCH):
+                part = torch.from_numpy(np.array(windows[start : start + HEAD_BATCH]))
+                logits = self.head(part.to(self.device))
+                parts.append(torch.sigmoid(logits).float().cpu().numpy())
+        return np.concatenate(parts)
+
+    def score_video(
+        self,
+        inputs: NDArray[np.uint8] | NDArray[np.float32],
+        times_us: NDArray[np.int64],
+        event_names: tuple[str, ...],
+        *,
+        stride: int = 1,
+    ) -> ScoreTrack:
+        """Return the score track of one video from its frames or features."""
+        features = (
+            cast(NDArray[np.float32], inputs)
+            if inputs.ndim == 2
+            else self.encode(cast(NDArray[np.uint8], inputs))
+        )
+        windows = features[window_indices(len(features), self.num_frames, stride)]
+        centres = window_centres(len(features), stride)
+        return build_track(times_us, centres, self.score(windows), event_names)
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Switch dropout and batch statistics off inside, and back to what they were after."""
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        model.train(was_training)

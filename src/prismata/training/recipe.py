@@ -1,0 +1,85 @@
+"""Everything that decides how a model is trained; stored with the run, unknown keys refused."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from prismata.core.errors import InvalidInputError
+from prismata.training.heads import HeadSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How to train the classic detector.
+
+    Raises:
+        InvalidInputError: If a value is out of range.
+    """
+
+    encoder: str = "resnet18"
+    frozen: bool = True
+    """Encode once, train the head only: minutes on a CPU."""
+    weights: str = "auto"
+    """`auto` (the weights provider), `none` (random on purpose) or a file."""
+    epochs: int = 30
+    patience: int = 8
+    """Epochs without a better validation score before stopping."""
+    batch_windows: int = 256
+    """Windows in a step when the encoder is frozen."""
+    batch_chunks: int = 4
+    chunk_samples: int = 32
+    """Stretches in a step, and windows in each, when the encoder is trained too."""
+    head_lr: float = 1e-3
+    encoder_lr: float = 1e-3
+    weight_decay: float = 0.01
+    positive_limit: float = 5.0
+    """Largest loss weight of positives."""
+    flip: bool = True
+    """Mirror stretches at random; switch off where left and right mean something."""
+    seed: int = 0
+    head: HeadSpec = field(default_factory=HeadSpec)
+
+    def __post_init__(self) -> None:
+        ranges = {
+            "epochs": (1, 10_000),
+            "patience": (1, 10_000),
+            "batch_windows": (1, 65_536),
+            "batch_chunks": (1, 1024),
+            "chunk_samples": (1, 4096),
+        }
+        for name, (low, high) in ranges.items():
+            if not low <= getattr(self, name) <= high:
+                raise InvalidInputError(
+                    f"{name} must lie in {low}..{high}, not {getattr(self, name)}"
+                )
+        for name in ("head_lr", "encoder_lr"):
+            if not 0 < getattr(self, name) < 1:
+                raise InvalidInputError(f"{name} must lie in (0, 1), not {getattr(self, name)}")
+        if self.positive_limit < 1:
+            raise InvalidInputError(f"positive_limit must be at least 1, not {self.positive_limit}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, raw: dict[str, Any]) -> Recipe:
+        """Read what `to_dict` wrote.
+
+        Raises:
+            InvalidInputError: If a key is unknown or a value out of range.
+        """
+        known = {item.name for item in fields(cls)}
+        unknown = sorted(set(raw) - known)
+        if unknown:
+            raise InvalidInputError(
+                f"the recipe has no setting {unknown[0]!r}; it has {', '.join(sorted(known))}"
+            )
+        values = dict(raw)
+        try:
+            if isinstance(values.get("head"), dict):
+                values["head"] = HeadSpec(**values["head"])
+            return cls(**values)
+        except TypeError as error:
+            raise InvalidInputError(f"the recipe cannot be used: {error}") from error

@@ -1,0 +1,128 @@
+"""Choose thresholds on the validation videos and measure the model on every held-out split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from prismata.catalog import Split
+from prismata.core.events import Event, EventType
+from prismata.core.recipes import GroupingRule
+from prismata.core.scores import ScoreTrack
+from prismata.core.time import to_us
+from prismata.domains import Domain
+from prismata.evaluation import choose_threshold, evaluate, product_criterion
+from prismata.postprocess import group_events
+from prismata.training.data import LabelledVideo
+from prismata.training.model import Detector
+from prismata.training.validation import score_videos
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """What goes onto the card."""
+
+    rules: dict[str, GroupingRule]
+    """With the chosen thresholds."""
+    chosen_on: Split
+    notes: list[str]
+    metrics: dict[str, Any]
+    """Split → evaluation report."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Scored:
+    """Videos of one split with their score tracks."""
+
+    videos: Sequence[LabelledVideo]
+    tracks: dict[str, ScoreTrack]
+
+    @property
+    def durations_us(self) -> dict[str, int]:
+        return {video.name: video.duration_us for video in self.videos}
+
+    @property
+    def truth(self) -> dict[str, list[Event]]:
+        return {video.name: list(video.events) for video in self.videos}
+
+    def group(
+        self, event_types: Sequence[EventType], rules: Mapping[str, GroupingRule]
+    ) -> dict[str, list[Event]]:
+        durations = self.durations_us
+        return {
+            name: group_events(track, event_types, rules, duration_us=durations[name])
+            for name, track in self.tracks.items()
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _GroupAt:
+    """One event type's events of a video at a threshold."""
+
+    scored: _Scored
+    event_type: EventType
+    rule: GroupingRule
+
+    def __call__(self, video: str, threshold: float) -> list[Event]:
+        return group_events(
+            self.scored.tracks[video],
+            [self.event_type],
+            {self.event_type.name: replace(self.rule, threshold=threshold)},
+            duration_us=self.scored.durations_us[video],
+        )
+
+
+def assess(
+    detector: Detector, videos: Mapping[Split, Sequence[LabelledVideo]], domain: Domain
+) -> Quality:
+    """Choose one threshold per event type, then measure validation and test split with them.
+
+    Without validation videos the thresholds come from the training videos, and the notes say so.
+    """
+    names = tuple(event_type.name for event_type in domain.event_types)
+    scored: dict[Split, _Scored] = {
+        split: _Scored(part, score_videos(detector, part, names))
+        for split, part in videos.items()
+        if part
+    }
+    chosen_on: Split = "val" if "val" in scored else "train"
+    rules, notes = _choose(scored[chosen_on], domain)
+    if chosen_on == "train":
+        notes.append("no validation videos: thresholds come from the training videos")
+    held_out: tuple[Split, ...] = ("val", "test")
+    return Quality(
+        rules,
+        chosen_on,
+        notes,
+        {split: _measure(scored[split], domain, rules) for split in held_out if split in scored},
+    )
+
+
+def _choose(scored: _Scored, domain: Domain) -> tuple[dict[str, GroupingRule], list[str]]:
+    rules, notes = dict(domain.rules), []
+    for event_type in domain.event_types:
+        rule = rules[event_type.name]
+        choice = choose_threshold(
+            scored.truth,
+            _GroupAt(scored, event_type, rule),
+            event_type,
+            videos=list(scored.tracks),
+            criterion=product_criterion(event_type, tolerance_us=to_us(domain.tolerance_seconds)),
+        )
+        rules[event_type.name] = replace(rule, threshold=choice.threshold)
+        if choice.note:
+            notes.append(f"{event_type.name}: {choice.note}")
+    return rules, notes
+
+
+def _measure(scored: _Scored, domain: Domain, rules: Mapping[str, GroupingRule]) -> dict[str, Any]:
+    wide = {name: rule.candidates() for name, rule in rules.items()}
+    return evaluate(
+        scored.truth,
+        scored.group(domain.event_types, wide),
+        scored.group(domain.event_types, rules),
+        scored.durations_us,
+        domain.event_types,
+        tracks=scored.tracks,
+    ).to_dict()

@@ -1,0 +1,105 @@
+"""Bring the videos of a dataset version onto the sampling grid: frames or frozen features."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from prismata.catalog import DatasetVersionRecord, Split, VideoRecord
+from prismata.core.child import ChildReporter
+from prismata.core.events import Event
+from prismata.core.recipes import ClipSpec
+from prismata.detection.arrays import ArrayCache, VideoSource
+from prismata.detection.engines import OnnxEncoder
+from prismata.domains import Domain
+from prismata.services.workbench import Workbench
+from prismata.training.data import LabelledVideo, build_targets
+from prismata.worker.train.encoder_setup import EncoderSetup
+
+
+@dataclass(frozen=True, slots=True)
+class GatheredData:
+    """Labelled videos by split; a video's name is its catalog id."""
+
+    videos: dict[Split, list[LabelledVideo]]
+    records: dict[str, VideoRecord]
+
+
+def gather(
+    bench: Workbench,
+    dataset: DatasetVersionRecord,
+    domain: Domain,
+    clip: ClipSpec,
+    setup: EncoderSetup,
+    reporter: ChildReporter,
+) -> GatheredData:
+    """Decode (and, with a frozen encoder, encode) every sampled frame once; cached on disk.
+
+    Raises:
+        NotFoundError: If a video of the version is gone.
+        BadVideoError: If one cannot be decoded.
+    """
+    cache = ArrayCache(bench.settings.cache_dir)
+    encoder = None
+    if setup.frozen_path is not None:
+        encoder = OnnxEncoder(setup.frozen_path, width=clip.width, height=clip.height)
+    records = {video_id: bench.catalog.videos.get(video_id) for video_id in dataset.video_splits}
+    total = sum(record.duration_us for record in records.values())
+    done = 0
+    gathered: dict[Split, list[LabelledVideo]] = {"train": [], "val": [], "test": []}
+    note = "encoding frames" if encoder else "reading frames"
+    for video_id in sorted(dataset.video_splits):
+        record = records[video_id]
+        timeline = bench.timeline(record)
+        step = _share_of(reporter, done, record.duration_us, total, note)
+        with bench.storage.local_copy(record.storage_key) as path:
+            source = VideoSource(path, record.sha256, timeline)
+            if encoder is not None:
+                inputs: np.ndarray = cache.features(
+                    source,
+                    encoder,
+                    encoder_sha256=setup.frozen_sha256,
+                    target_fps=clip.target_fps,
+                    on_progress=step,
+                )
+            else:
+                inputs = cache.frames(
+                    source,
+                    target_fps=clip.target_fps,
+                    size=(clip.width, clip.height),
+                    on_progress=step,
+                )
+        done += record.duration_us
+        events = _events(dataset, video_id, rejected=False)
+        times = timeline.sample(clip.target_fps).times_us
+        targets, weights = build_targets(
+            times,
+            events,
+            domain.event_types,
+            rejected=_events(dataset, video_id, rejected=True),
+        )
+        gathered[dataset.video_splits[video_id]].append(
+            LabelledVideo(
+                video_id, times, inputs, targets, weights, tuple(events), timeline.duration_us
+            )
+        )
+    return GatheredData(gathered, records)
+
+
+def _events(dataset: DatasetVersionRecord, video_id: str, *, rejected: bool) -> list[Event]:
+    return [
+        event
+        for owner, event, state in dataset.content
+        if owner == video_id and (state == "rejected") is rejected
+    ]
+
+
+def _share_of(
+    reporter: ChildReporter, before: int, mine: int, total: int, note: str
+) -> Callable[[int, int], None]:
+    def on_progress(done: int, of: int) -> None:
+        reporter.progress(before + mine * done / max(1, of), total, note)
+
+    return on_progress

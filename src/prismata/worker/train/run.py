@@ -1,0 +1,246 @@
+"""One training run, start to published model."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from prismata._version import __version__
+from prismata.catalog import DatasetVersionRecord, TrainingRunRecord
+from prismata.core.child import ChildReporter
+from prismata.core.modelcard import ModelCard
+from prismata.core.recipes import ClipSpec
+from prismata.detection.arrays import ArrayCache, VideoSource
+from prismata.detection.bundle import CHECKPOINT_FILE, ENCODER_FILE
+from prismata.domains import Domain
+from prismata.services.workbench import Workbench
+from prismata.training.heads import CnnLstmHead
+from prismata.training.loop import Trained, TrainingTask, train
+from prismata.training.model import Detector
+from prismata.training.recipe import Recipe
+from prismata.wiring import open_workbench
+from prismata.worker.train.assess import assess
+from prismata.worker.train.encoder_setup import Encode, EncoderSetup, set_up_encoder
+from prismata.worker.train.gather import GatheredData, gather
+from prismata.worker.train.parity import CHECK_SAMPLES, CheckClip
+from prismata.worker.train.publish import CARD_DRAFT_FILE, CHECK_FILE, publish
+
+ARCHITECTURE = "cnn_lstm"
+UPLOAD_EVERY_SECONDS = 30.0
+
+
+def run_training(request: dict[str, Any], reporter: ChildReporter) -> dict[str, Any]:
+    """Train, choose thresholds, export, check, publish; return what the job keeps.
+
+    Request: `run_id` of a training run in the catalog, `model_name`, and `resume_from`, the
+    storage prefix of an interrupted run's checkpoint (or empty).
+    """
+    with open_workbench() as bench, ExitStack() as stack:
+        return _Run(bench, request, reporter, stack).execute()
+
+
+class _Run:
+    """The state that the steps of one run share."""
+
+    def __init__(
+        self,
+        bench: Workbench,
+        request: dict[str, Any],
+        reporter: ChildReporter,
+        stack: ExitStack,
+    ) -> None:
+        self.bench = bench
+        self.reporter = reporter
+        self.stack = stack
+        self.model_name = str(request["model_name"])
+        self.resume_from = str(request.get("resume_from") or "")
+        self.record: TrainingRunRecord = bench.catalog.runs.get(request["run_id"])
+        self.dataset: DatasetVersionRecord = bench.catalog.datasets.get(
+            self.record.dataset_version_id
+        )
+        self.domain: Domain = bench.domain(self.record.domain)
+        self.recipe = Recipe.from_dict(self.record.recipe["training"])
+        self.clip: ClipSpec = replace(self.domain.clip, **self.record.recipe.get("clip", {}))
+        self.prefix = f"checkpoints/{self.record.name}/"
+        self.folder = bench.settings.cache_dir / "training" / self.record.id
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def execute(self) -> dict[str, Any]:
+        """Do all steps in order."""
+        started = time.perf_counter()
+        setup = set_up_encoder(self.bench, self.recipe, self.clip, self.folder, self.stack)
+        data = gather(self.bench, self.dataset, self.domain, self.clip, setup, self.reporter)
+        gathered = time.perf_counter()
+        detector = self._build_detector(setup)
+        trained = self._train(detector, data, setup)
+        card = self._draft_card(trained, data, setup)
+        check = self._check_clip(data)
+        self._store_checkpoint_files(card, check, setup)
+        self.reporter.progress(0, 1, "exporting and checking")
+        encode: Encode = setup.reference or trained.detector.encode
+        model, published = publish(
+            self.bench,
+            trained.detector,
+            card,
+            encode=encode,
+            check=check,
+            frozen_encoder=setup.frozen_path,
+            training_run_id=self.record.id,
+        )
+        self.reporter.progress(1, 1, "exporting and checking")
+        seconds = {
+            "gather_s": round(gathered - started, 2),
+            "train_s": round(trained.train_seconds, 2),
+            "total_s": round(time.perf_counter() - started, 2),
+        }
+        self.bench.catalog.runs.finish(
+            self.record.id,
+            metrics={**published.metrics, "seconds": seconds},
+            checkpoint_key=self.prefix + CHECKPOINT_FILE,
+        )
+        return {
+            "model": model.name,
+            "model_id": model.id,
+            "training_run": self.record.name,
+            "dataset_version": self.dataset.name,
+            "epochs": len(trained.history),
+            "best_epoch": trained.best_epoch + 1,
+            "stopped_early": trained.stopped_early,
+            "seconds": seconds,
+            "thresholds": {name: rule.threshold for name, rule in published.rules.items()},
+            "metrics": published.metrics,
+            "parity": published.parity,
+        }
+
+    def _build_detector(self, setup: EncoderSetup) -> Detector:
+        assert setup.feature_size is not None  # noqa: S101 - both ways of set-up know it
+        torch.manual_seed(self.recipe.seed)
+        head = CnnLstmHead(setup.feature_size, len(self.domain.event_types), self.recipe.head)
+        detector = Detector(setup.trainable, head, self.clip.num_frames)
+        return detector.to("cuda" if torch.cuda.is_available() else "cpu")
+
+    def _train(self, detector: Detector, data: GatheredData, setup: EncoderSetup) -> Trained:
+        task = TrainingTask(
+            event_types=self.domain.event_types,
+            rules=self.domain.rules,
+            num_frames=self.clip.num_frames,
+            recipe=self.recipe,
+            data_digest=self._data_digest(setup),
+        )
+        self.reporter.started(
+            runtime=f"pytorch {torch.__version__} · {detector.device.type}",
+            videos={split: len(videos) for split, videos in data.videos.items()},
+        )
+        checkpoint = self.folder / CHECKPOINT_FILE
+        if self.resume_from:
+            checkpoint.write_bytes(self.bench.storage.get(self.resume_from, max_bytes=4 * 1024**3))
+        return train(
+            detector,
+            task,
+            data.videos["train"],
+            data.videos["val"],
+            checkpoint_path=checkpoint,
+            on_epoch=self._epoch_reporter(checkpoint),
+        )
+
+    def _epoch_reporter(self, checkpoint: Path) -> Callable[[int, int, dict[str, Any]], None]:
+        last_upload = time.monotonic()
+
+        def on_epoch(epoch: int, epochs: int, row: dict[str, Any]) -> None:
+            nonlocal last_upload
+            key = ""
+            if time.monotonic() - last_upload >= UPLOAD_EVERY_SECONDS or epoch == epochs:
+                key = self.prefix + CHECKPOINT_FILE
+                self.bench.storage.put_file(key, checkpoint)
+                last_upload = time.monotonic()
+            self.bench.catalog.runs.add_epoch(self.record.id, row, checkpoint_key=key)
+            self.reporter.progress(epoch, epochs, "training")
+            self.reporter.event({"kind": "epoch", **row})
+
+        return on_epoch
+
+    def _data_digest(self, setup: EncoderSetup) -> str:
+        parts = [self.dataset.digest, asdict(self.clip), setup.frozen_sha256]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    def _draft_card(self, trained: Trained, data: GatheredData, setup: EncoderSetup) -> ModelCard:
+        self.reporter.progress(0, 1, "choosing thresholds")
+        quality = assess(trained.detector, data.videos, self.domain)
+        self.reporter.progress(1, 1, "choosing thresholds")
+        return ModelCard(
+            name=self.model_name,
+            domain=self.domain.name,
+            domain_version=self.domain.version,
+            event_types=self.domain.event_types,
+            clip=self.clip,
+            rules=quality.rules,
+            architecture=ARCHITECTURE,
+            encoder=self.recipe.encoder,
+            encoder_frozen=self.recipe.frozen,
+            feature_size=trained.detector.head.project.in_features,
+            weights_origin=setup.origin,
+            dataset_version=self.dataset.name,
+            training={
+                "recipe": self.recipe.to_dict(),
+                "epochs": len(trained.history),
+                "best_epoch": trained.best_epoch + 1,
+                "best_val_score": trained.best_score,
+                "train_seconds": round(trained.train_seconds, 2),
+                "videos": {split: len(videos) for split, videos in data.videos.items()},
+                "thresholds_chosen_on": quality.chosen_on,
+                "notes": quality.notes,
+                "torch": torch.__version__,
+                "prismata": __version__,
+                "machine": f"{platform.system()} {platform.machine()}",
+            },
+            metrics=quality.metrics,
+            created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+
+    def _check_clip(self, data: GatheredData) -> CheckClip:
+        """Cut a stretch around the first event of a validation (or training) video."""
+        videos = data.videos["val"] + data.videos["train"]
+        video = next((item for item in videos if item.events), videos[0])
+        record = data.records[video.name]
+        first_event = min((event.start_us for event in video.events), default=0)
+        start = max(0, int(np.searchsorted(video.times_us, first_event)) - CHECK_SAMPLES // 3)
+        rows = slice(start, start + CHECK_SAMPLES)
+        times = video.times_us[rows]
+        if video.inputs.ndim == 4:
+            frames = np.array(video.inputs[rows], dtype=np.uint8)
+        else:
+            with self.bench.storage.local_copy(record.storage_key) as path:
+                source = VideoSource(path, record.sha256, self.bench.timeline(record))
+                frames = np.array(
+                    ArrayCache(self.bench.settings.cache_dir).frames(
+                        source,
+                        target_fps=self.clip.target_fps,
+                        size=(self.clip.width, self.clip.height),
+                    )[rows]
+                )
+        step = int(times[-1] - times[-2]) if len(times) > 1 else 1
+        return CheckClip(frames, times - times[0], int(times[-1] - times[0]) + step)
+
+    def _store_checkpoint_files(
+        self, card: ModelCard, check: CheckClip, setup: EncoderSetup
+    ) -> None:
+        """Keep what a later export needs beside the weights."""
+        check_path = self.folder / CHECK_FILE
+        check.save(check_path)
+        storage = self.bench.storage
+        storage.put_file(self.prefix + CHECKPOINT_FILE, self.folder / CHECKPOINT_FILE)
+        storage.put_file(self.prefix + CHECK_FILE, check_path)
+        storage.put(self.prefix + CARD_DRAFT_FILE, card.to_json().encode())
+        if setup.frozen_path is not None:
+            storage.put_file(self.prefix + ENCODER_FILE, setup.frozen_path)
