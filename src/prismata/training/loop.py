@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from prismata.core.errors import InvalidInputError
 from prismata.core.events import EventType
@@ -60,6 +61,16 @@ class Trained:
     train_seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Learner:
+    """What changes from step to step."""
+
+    detector: Detector
+    average: AveragedModel
+    optimizer: torch.optim.Optimizer
+    schedule: torch.optim.lr_scheduler.LambdaLR
+
+
 EpochReport = Callable[[int, int, dict[str, Any]], None]
 
 
@@ -95,20 +106,25 @@ def train(
     optimizer = _optimizer(detector, recipe)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _learning_rate(recipe.epochs))
     weights = torch.from_numpy(positive_weights(train_videos, limit=recipe.positive_limit))
+    # The running mean of the weights is what is validated and kept: with few videos single steps
+    # jump too far to trust any one of them (Polyak averaging; buffers are averaged too).
+    mean_of = get_ema_multi_avg_fn(recipe.ema_decay)  # type: ignore[no-untyped-call]  # torch
+    average = AveragedModel(detector, multi_avg_fn=mean_of, use_buffers=True)
+    learner = _Learner(detector, average, optimizer, schedule)
     state = TrainingState()
     if checkpoint_path is not None and checkpoint_path.is_file():
-        state = _resume(checkpoint_path, detector, optimizer, schedule, task)
+        state = _resume(checkpoint_path, learner, task)
     started = time.perf_counter()
     while state.epoch < recipe.epochs and state.epoch - state.best_epoch <= recipe.patience:
-        row = _run_epoch(detector, task, train_videos, optimizer, weights, state.epoch)
+        row = _run_epoch(learner, task, train_videos, weights, state.epoch)
         schedule.step()
-        score = validate(
-            detector, val_videos or train_videos, task.event_types, task.rules, weights
-        )
+        smoothed = cast(Detector, average.module)
+        judged = val_videos or train_videos
+        score = validate(smoothed, judged, task.event_types, task.rules, weights)
         row |= {**score.to_dict(), "validated_on": "val" if val_videos else "train"}
-        _remember(state, detector, score, row)
+        _remember(state, smoothed, score, row)
         if checkpoint_path is not None:
-            _save(checkpoint_path, detector, optimizer, schedule, task, state)
+            _save(checkpoint_path, learner, task, state)
         on_epoch(state.epoch, recipe.epochs, row)
     detector.load_state_dict(state.best_weights)
     return Trained(
@@ -122,10 +138,9 @@ def train(
 
 
 def _run_epoch(
-    detector: Detector,
+    learner: _Learner,
     task: TrainingTask,
     videos: Sequence[LabelledVideo],
-    optimizer: torch.optim.Optimizer,
     positive: torch.Tensor,
     epoch: int,
 ) -> dict[str, Any]:
@@ -133,6 +148,7 @@ def _run_epoch(
     started = time.perf_counter()
     rng = np.random.default_rng((task.recipe.seed, epoch))
     torch.manual_seed(task.recipe.seed * 100_003 + epoch)
+    detector, optimizer = learner.detector, learner.optimizer
     make = feature_batches if detector.encoder is None else chunk_batches
     detector.train()
     losses: list[float] = []
@@ -142,6 +158,7 @@ def _run_epoch(
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         nn.utils.clip_grad_norm_(detector.parameters(), 1.0)
         optimizer.step()
+        learner.average.update_parameters(detector)
         losses.append(float(loss.detach()))
     return {
         "epoch": epoch + 1,
@@ -200,14 +217,8 @@ def _remember(
     state.history.append({**row, "best": better})
 
 
-def _save(
-    path: Path,
-    detector: Detector,
-    optimizer: torch.optim.Optimizer,
-    schedule: torch.optim.lr_scheduler.LambdaLR,
-    task: TrainingTask,
-    state: TrainingState,
-) -> None:
+def _save(path: Path, learner: _Learner, task: TrainingTask, state: TrainingState) -> None:
+    detector = learner.detector
     head = detector.head
     save_checkpoint(
         path,
@@ -220,9 +231,10 @@ def _save(
             ),
             "data_digest": task.data_digest,
             "weights": {k: v.cpu() for k, v in detector.state_dict().items()},
+            "average": {k: v.cpu() for k, v in learner.average.state_dict().items()},
             "best_weights": state.best_weights,
-            "optimizer": optimizer.state_dict(),
-            "schedule": {"last_epoch": schedule.last_epoch},
+            "optimizer": learner.optimizer.state_dict(),
+            "schedule": {"last_epoch": learner.schedule.last_epoch},
             "epoch": state.epoch,
             "best_epoch": state.best_epoch,
             "best_score": state.best_score,
@@ -232,13 +244,7 @@ def _save(
     )
 
 
-def _resume(
-    path: Path,
-    detector: Detector,
-    optimizer: torch.optim.Optimizer,
-    schedule: torch.optim.lr_scheduler.LambdaLR,
-    task: TrainingTask,
-) -> TrainingState:
+def _resume(path: Path, learner: _Learner, task: TrainingTask) -> TrainingState:
     """Go on where a run with the same task stopped; batches depend on (seed, epoch) only."""
     stored = load_checkpoint(path)
     if stored["data_digest"] != task.data_digest:
@@ -250,9 +256,10 @@ def _resume(
             "this checkpoint was made with another recipe; resume with the same one, or start a "
             "new run"
         )
-    detector.load_state_dict(stored["weights"])
-    optimizer.load_state_dict(stored["optimizer"])
-    schedule.last_epoch = int(stored["schedule"]["last_epoch"])
+    learner.detector.load_state_dict(stored["weights"])
+    learner.average.load_state_dict(stored["average"])
+    learner.optimizer.load_state_dict(stored["optimizer"])
+    learner.schedule.last_epoch = int(stored["schedule"]["last_epoch"])
     return TrainingState(
         epoch=int(stored["epoch"]),
         best_epoch=int(stored["best_epoch"]),

@@ -33,6 +33,8 @@ class Recipe:
     head_lr: float = 1e-3
     encoder_lr: float = 1e-3
     weight_decay: float = 0.01
+    ema_decay: float = 0.97
+    """Share of the running mean of the weights that stays at each step."""
     positive_limit: float = 5.0
     """Largest loss weight of positives."""
     flip: bool = True
@@ -56,6 +58,8 @@ class Recipe:
         for name in ("head_lr", "encoder_lr"):
             if not 0 < getattr(self, name) < 1:
                 raise InvalidInputError(f"{name} must lie in (0, 1), not {getattr(self, name)}")
+        if not 0 <= self.ema_decay < 1:
+            raise InvalidInputError(f"ema_decay must lie in [0, 1), not {self.ema_decay}")
         if self.positive_limit < 1:
             raise InvalidInputError(f"positive_limit must be at least 1, not {self.positive_limit}")
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from prismata.core.child import ChildReporter
 from prismata.core.errors import ConflictError
+from prismata.settings import Settings
 from prismata.wiring import open_workbench
 from prismata.worker.train.publish import write_bundle
 from prismata.worker.train.restore import restore
@@ -32,7 +33,7 @@ def run_export(request: dict[str, Any], reporter: ChildReporter) -> dict[str, An
     temporary = target.with_name(f"{target.name}.{os.getpid()}.part")
     temporary.mkdir()
     try:
-        with open_workbench() as bench, ExitStack() as stack:
+        with open_workbench(Settings(**request["settings"])) as bench, ExitStack() as stack:
             restored = restore(bench, request["prefix"], stack)
             card = write_bundle(
                 temporary,

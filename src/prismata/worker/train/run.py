@@ -25,6 +25,7 @@ from prismata.detection.arrays import ArrayCache, VideoSource
 from prismata.detection.bundle import CHECKPOINT_FILE, ENCODER_FILE
 from prismata.domains import Domain
 from prismata.services.workbench import Workbench
+from prismata.settings import Settings
 from prismata.training.heads import CnnLstmHead
 from prismata.training.loop import Trained, TrainingTask, train
 from prismata.training.model import Detector
@@ -46,7 +47,7 @@ def run_training(request: dict[str, Any], reporter: ChildReporter) -> dict[str, 
     Request: `run_id` of a training run in the catalog, `model_name`, and `resume_from`, the
     storage prefix of an interrupted run's checkpoint (or empty).
     """
-    with open_workbench() as bench, ExitStack() as stack:
+    with open_workbench(Settings(**request["settings"])) as bench, ExitStack() as stack:
         return _Run(bench, request, reporter, stack).execute()
 
 

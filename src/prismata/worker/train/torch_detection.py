@@ -14,6 +14,7 @@ from prismata.detection.bundle import LoadedModel
 from prismata.detection.child import detect_with
 from prismata.detection.engines import RuntimeInfo
 from prismata.detection.scorers import BundleScorer
+from prismata.settings import Settings
 from prismata.training.model import Detector
 from prismata.wiring import open_workbench
 from prismata.worker.train.encoder_setup import Encode
@@ -46,7 +47,7 @@ class TorchHead:
 
 def run_torch_detection(request: dict[str, Any], reporter: ChildReporter) -> dict[str, Any]:
     """Handle a detection request whose model is a checkpoint (`prefix` in storage)."""
-    with open_workbench() as bench, ExitStack() as stack:
+    with open_workbench(Settings(**request["settings"])) as bench, ExitStack() as stack:
         restored = restore(bench, request["prefix"], stack)
         card = restored.card.with_thresholds(request.get("thresholds") or {})
         device = "cuda" if torch.cuda.is_available() else "cpu"

@@ -1,0 +1,45 @@
+"""The catalog: what videos, events, datasets, runs, models and jobs there are.
+
+Invariant: frozen records go in and come out; nothing of the database leaves this room.
+"""
+
+from __future__ import annotations
+
+from prismata.catalog.opening import Catalog, open_catalog
+from prismata.catalog.records import (
+    DatasetVersionRecord,
+    DetectionRunRecord,
+    EventDraft,
+    EventOrigin,
+    EventRecord,
+    FrozenAnnotation,
+    JobRecord,
+    ModelKind,
+    ModelRecord,
+    ModelStage,
+    ReviewState,
+    Split,
+    TrainingRunRecord,
+    VideoRecord,
+    VideoRemoval,
+)
+
+__all__ = [
+    "Catalog",
+    "DatasetVersionRecord",
+    "DetectionRunRecord",
+    "EventDraft",
+    "EventOrigin",
+    "EventRecord",
+    "FrozenAnnotation",
+    "JobRecord",
+    "ModelKind",
+    "ModelRecord",
+    "ModelStage",
+    "ReviewState",
+    "Split",
+    "TrainingRunRecord",
+    "VideoRecord",
+    "VideoRemoval",
+    "open_catalog",
+]

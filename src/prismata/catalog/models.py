@@ -1,0 +1,188 @@
+"""Models: what detection can run, and which one of a domain is in production."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NotRequired, TypedDict, Unpack, get_args
+
+from sqlalchemy import case, select
+from sqlalchemy.orm import Session
+
+from prismata.catalog.columns import check_json, check_label
+from prismata.catalog.database import Database, new_id
+from prismata.catalog.lookup import check_choice, find_row, get_row, next_name
+from prismata.catalog.records import ModelKind, ModelRecord, ModelStage
+from prismata.catalog.schema import ModelRow, TrainingRunRow
+from prismata.core.errors import ConflictError
+from prismata.core.events import check_name
+
+
+class NewModel(TypedDict):
+    """The fields of a `ModelRecord` that whoever publishes it knows."""
+
+    name: str
+    domain: str
+    domain_version: int
+    bundle_key: str
+    kind: ModelKind
+    card: Mapping[str, Any]
+    training_run_id: NotRequired[str | None]
+    stage: NotRequired[ModelStage]
+    """By default `candidate`."""
+
+
+class ModelRepository:
+    """Models of one catalog."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, **fields: Unpack[NewModel]) -> ModelRecord:
+        """Store a model.
+
+        Added as `production`, it takes the place of the one that is.
+
+        Raises:
+            ConflictError: If the name is taken.
+            NotFoundError: If there is no such training run.
+            InvalidInputError: If the name, the domain, the kind or the stage cannot be used.
+        """
+        name = check_label(fields["name"], "model")
+        domain = check_name(fields["domain"], "domain")
+        stage = fields.get("stage", "candidate")
+        check_choice(fields["kind"], get_args(ModelKind), "the kind of a model")
+        check_choice(stage, get_args(ModelStage), "the stage of a model")
+        run_id = fields.get("training_run_id")
+        card = check_json(fields["card"], "the model card")
+        with self._database.write() as session:
+            if run_id is not None:
+                get_row(session, TrainingRunRow, run_id, "training run")
+            if session.scalar(select(ModelRow.id).where(ModelRow.name == name)) is not None:
+                raise ConflictError(
+                    f"a model is already named {name!r}; choose another name, for example "
+                    f"{next_name(session, ModelRow, name)!r}"
+                )
+            if stage == "production":
+                _retire_production(session, domain)
+            row = ModelRow(
+                id=new_id(),
+                name=name,
+                domain=domain,
+                domain_version=fields["domain_version"],
+                training_run_id=run_id,
+                bundle_key=fields["bundle_key"],
+                kind=fields["kind"],
+                card=card,
+                stage=stage,
+                created_at=self._database.now(),
+            )
+            session.add(row)
+            session.flush()
+            return _to_record(row)
+
+    def next_name(self, prefix: str) -> str:
+        """Return `<prefix>-<n>`, the first such name above all that are taken.
+
+        Nothing is reserved: whoever adds it first has it.
+        """
+        with self._database.read() as session:
+            return next_name(session, ModelRow, prefix)
+
+    def get(self, model_id: str) -> ModelRecord:
+        """Return the model with this id.
+
+        Raises:
+            NotFoundError: If there is none.
+        """
+        with self._database.read() as session:
+            return _to_record(get_row(session, ModelRow, model_id, "model"))
+
+    def find(self, name_or_id: str) -> ModelRecord:
+        """Return the model with this name or id.
+
+        Raises:
+            NotFoundError: If there is none; the message names what comes close.
+        """
+        with self._database.read() as session:
+            return _to_record(find_row(session, ModelRow, name_or_id, "model"))
+
+    def latest(self, domain: str) -> ModelRecord | None:
+        """Return the domain's model to use: the one in production, else the newest candidate.
+
+        None means that the domain has neither. Checkpoints cannot be run and do not count.
+        """
+        query = (
+            select(ModelRow)
+            .where(
+                ModelRow.domain == domain,
+                ModelRow.stage != "retired",
+                ModelRow.kind != "checkpoint",
+            )
+            .order_by(
+                case((ModelRow.stage == "production", 0), else_=1),
+                ModelRow.created_at.desc(),
+                ModelRow.id,
+            )
+            .limit(1)
+        )
+        with self._database.read() as session:
+            row = session.scalars(query).one_or_none()
+            return None if row is None else _to_record(row)
+
+    def list(self, domain: str | None = None, stage: ModelStage | None = None) -> list[ModelRecord]:
+        """Return the models of a domain and a stage (None: all), newest first."""
+        query = select(ModelRow).order_by(ModelRow.created_at.desc(), ModelRow.id)
+        if domain is not None:
+            query = query.where(ModelRow.domain == domain)
+        if stage is not None:
+            query = query.where(ModelRow.stage == stage)
+        with self._database.read() as session:
+            return [_to_record(row) for row in session.scalars(query)]
+
+    def set_stage(self, model_id: str, stage: ModelStage) -> ModelRecord:
+        """Move a model to a stage; the one it replaces in production is retired with it, at once.
+
+        Raises:
+            NotFoundError: If there is no such model.
+            InvalidInputError: If the stage is unknown.
+        """
+        check_choice(stage, get_args(ModelStage), "the stage of a model")
+        with self._database.write() as session:
+            row = get_row(session, ModelRow, model_id, "model")
+            if stage == "production" and row.stage != "production":
+                _retire_production(session, row.domain)
+            row.stage = stage
+            session.flush()
+            return _to_record(row)
+
+
+def _retire_production(session: Session, domain: str) -> None:
+    # All models of the domain are locked, in one order: on PostgreSQL two promotions at once then
+    # follow each other, and the second sees what the first one promoted.
+    rows = session.scalars(
+        select(ModelRow)
+        .where(ModelRow.domain == domain)
+        .order_by(ModelRow.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).all()
+    for row in rows:
+        if row.stage == "production":
+            row.stage = "retired"
+    # Flushed before the promotion: the database allows one production model at any instant.
+    session.flush()
+
+
+def _to_record(row: ModelRow) -> ModelRecord:
+    return ModelRecord(
+        id=row.id,
+        name=row.name,
+        domain=row.domain,
+        domain_version=row.domain_version,
+        training_run_id=row.training_run_id,
+        bundle_key=row.bundle_key,
+        kind=row.kind,
+        card=row.card,
+        stage=row.stage,
+        created_at=row.created_at,
+    )

@@ -1,0 +1,293 @@
+"""The tables, as SQLAlchemy sees them; rows never leave this room.
+
+Invariant: `migrations/versions` builds exactly this; a test compares the two on both databases.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, get_args
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    MetaData,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from prismata.catalog.columns import (
+    LooseText,
+    PlainText,
+    RealNumber,
+    UtcDateTime,
+    enum_column,
+    one_of,
+)
+from prismata.catalog.records import (
+    EventOrigin,
+    Json,
+    ModelKind,
+    ModelStage,
+    ReviewState,
+)
+from prismata.core.events import EventKind
+from prismata.core.jobs import FailureCause, JobState
+
+METADATA = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+_ACTIVE = text("state IN ('queued', 'running')")
+_PRODUCTION = text("stage = 'production'")
+
+
+def _states() -> CheckConstraint:
+    return one_of("state", JobState)
+
+
+def _causes() -> CheckConstraint:
+    return one_of("cause", FailureCause)
+
+
+def _failed_says_why() -> CheckConstraint:
+    return CheckConstraint("state <> 'failed' OR cause IS NOT NULL", name="failed_says_why")
+
+
+class Row(DeclarativeBase):
+    """Base of all tables."""
+
+    metadata = METADATA
+
+
+class VideoRow(Row):
+    """One stored video."""
+
+    __tablename__ = "video"
+
+    id: Mapped[str] = mapped_column(PlainText(64), primary_key=True)
+    name: Mapped[str] = mapped_column(PlainText, unique=True)
+    storage_key: Mapped[str] = mapped_column(PlainText)
+    sha256: Mapped[str] = mapped_column(PlainText(64), unique=True)
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    container: Mapped[str] = mapped_column(PlainText)
+    codec: Mapped[str] = mapped_column(PlainText)
+    width: Mapped[int]
+    height: Mapped[int]
+    rotation: Mapped[int]
+    frame_count: Mapped[int] = mapped_column(BigInteger)
+    duration_us: Mapped[int] = mapped_column(BigInteger)
+    first_pts_us: Mapped[int] = mapped_column(BigInteger)
+    min_step_us: Mapped[int] = mapped_column(BigInteger)
+    max_step_us: Mapped[int] = mapped_column(BigInteger)
+    timeline_key: Mapped[str] = mapped_column(PlainText)
+    group_name: Mapped[str] = mapped_column(PlainText, index=True)
+    domain: Mapped[str] = mapped_column(PlainText, index=True)
+    notes: Mapped[list[str]] = mapped_column(JSON)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class JobRow(Row):
+    """One piece of long work with its lease."""
+
+    __tablename__ = "job"
+    __table_args__ = (
+        _states(),
+        _causes(),
+        _failed_says_why(),
+        CheckConstraint("progress BETWEEN 0 AND 1", name="progress_range"),
+        CheckConstraint(
+            "(state = 'running') = (lease_token IS NOT NULL)"
+            " AND (lease_token IS NULL) = (lease_until IS NULL)",
+            name="running_has_lease",
+        ),
+        Index(
+            "uq_job_active_dedupe_key",
+            "dedupe_key",
+            unique=True,
+            sqlite_where=_ACTIVE,
+            postgresql_where=_ACTIVE,
+        ),
+        Index(None, "state", "created_at"),
+        Index(None, "created_at"),
+    )
+
+    id: Mapped[str] = mapped_column(PlainText(64), primary_key=True)
+    kind: Mapped[str] = mapped_column(PlainText(64))
+    params: Mapped[Json] = mapped_column(JSON)
+    state: Mapped[JobState] = mapped_column(enum_column(JobState))
+    dedupe_key: Mapped[str | None] = mapped_column(PlainText)
+    lease_token: Mapped[str | None] = mapped_column(PlainText(64))
+    lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    attempt: Mapped[int]
+    progress: Mapped[float] = mapped_column(RealNumber)
+    progress_note: Mapped[str] = mapped_column(LooseText)
+    peak_rss_mb: Mapped[float | None] = mapped_column(RealNumber)
+    cause: Mapped[FailureCause | None] = mapped_column(enum_column(FailureCause))
+    message: Mapped[str] = mapped_column(LooseText)
+    log_tail: Mapped[list[str]] = mapped_column(JSON)
+    result: Mapped[Json | None] = mapped_column(JSON(none_as_null=True))
+    author: Mapped[str] = mapped_column(PlainText)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    cancel_requested: Mapped[bool]
+
+
+class DatasetVersionRow(Row):
+    """A frozen list of annotations."""
+
+    __tablename__ = "dataset_version"
+    __table_args__ = (UniqueConstraint("domain", "number"),)
+
+    id: Mapped[str] = mapped_column(PlainText(64), primary_key=True)
+    name: Mapped[str] = mapped_column(PlainText, unique=True)
+    number: Mapped[int]
+    domain: Mapped[str] = mapped_column(PlainText(64))
+    domain_version: Mapped[int]
+    digest: Mapped[str] = mapped_column(PlainText(64), unique=True)
+    seed: Mapped[int] = mapped_column(BigInteger)
+    video_splits: Mapped[dict[str, str]] = mapped_column(JSON)
+    groups: Mapped[dict[str, str]] = mapped_column(JSON)
+    content: Mapped[list[list[Any]]] = mapped_column(JSON)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    author: Mapped[str] = mapped_column(PlainText)
+
+
+class TrainingRunRow(Row):
+    """One training execution."""
+
+    __tablename__ = "training_run"
+    __table_args__ = (_states(),)
+
+    id: Mapped[str] = mapped_column(PlainText(64), primary_key=True)
+    name: Mapped[str] = mapped_column(PlainText, unique=True)
+    domain: Mapped[str] = mapped_column(PlainText(64), index=True)
+    dataset_version_id: Mapped[str] = mapped_column(ForeignKey("dataset_version.id"))
+    job_id: Mapped[str | None] = mapped_column(
+        ForeignKey("job.id", ondelete="SET NULL"), index=True
+    )
+    recipe: Mapped[Json] = mapped_column(JSON)
+    state: Mapped[JobState] = mapped_column(enum_column(JobState))
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    checkpoint_key: Mapped[str] = mapped_column(PlainText)
+    metrics: Mapped[Json] = mapped_column(JSON)
+    history: Mapped[list[Json]] = mapped_column(JSON)
+    error: Mapped[str] = mapped_column(LooseText)
+
+
+class ModelRow(Row):
+    """One model."""
+
+    __tablename__ = "model"
+    __table_args__ = (
+        one_of("kind", get_args(ModelKind)),
+        one_of("stage", get_args(ModelStage)),
+        Index(
+            "uq_model_domain_production",
+            "domain",
+            unique=True,
+            sqlite_where=_PRODUCTION,
+            postgresql_where=_PRODUCTION,
+        ),
+        Index(None, "domain", "created_at"),
+    )
+
+    id: Mapped[str] = mapped_column(PlainText(64), primary_key=True)
+    name: Mapped[str] = mapped_column(PlainText, unique=True)
+    domain: Mapped[str] = mapped_column(PlainText(64))
+    domain_version: Mapped[int]
+    training_run_id: Mapped[str | None] = mapped_column(
+        ForeignKey("training_run.id", ondelete="SET NULL")
+    )
+    bundle_key: Mapped[str] = mapped_column(PlainText)
+    kind: Mapped[ModelKind] = mapped_column(PlainText(16))
+    card: Mapped[Json] = mapped_column(JSON)
+    stage: Mapped[ModelStage] = mapped_column(PlainText(16))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class DetectionRunRow(Row):
+    """One model on one video, once."""
+
+    __tablename__ = "detection_run"
+    __table_args__ = (_states(), _causes(), _failed_says_why())
+
+    id: Mapped[str] = mapped_column(PlainText(64), primary_key=True)
+    video_id: Mapped[str] = mapped_column(ForeignKey("video.id", ondelete="CASCADE"), index=True)
+    model_id: Mapped[str] = mapped_column(ForeignKey("model.id"), index=True)
+    job_id: Mapped[str | None] = mapped_column(
+        ForeignKey("job.id", ondelete="SET NULL"), index=True
+    )
+    state: Mapped[JobState] = mapped_column(enum_column(JobState))
+    settings: Mapped[Json] = mapped_column(JSON)
+    runtime: Mapped[str] = mapped_column(PlainText)
+    result_key: Mapped[str] = mapped_column(PlainText)
+    scores_key: Mapped[str] = mapped_column(PlainText)
+    event_count: Mapped[int]
+    peak_rss_mb: Mapped[float | None] = mapped_column(RealNumber)
+    wall_seconds: Mapped[float | None] = mapped_column(RealNumber)
+    cause: Mapped[FailureCause | None] = mapped_column(enum_column(FailureCause))
+    message: Mapped[str] = mapped_column(LooseText)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class EventRow(Row):
+    """One event of one video."""
+
+    __tablename__ = "event"
+    __table_args__ = (
+        one_of("origin", get_args(EventOrigin)),
+        one_of("kind", get_args(EventKind)),
+        one_of("review_state", get_args(ReviewState)),
+        CheckConstraint("score IS NULL OR score BETWEEN 0 AND 1", name="score_range"),
+        CheckConstraint(
+            "(kind = 'point' AND end_us = start_us) OR (kind = 'segment' AND end_us > start_us)",
+            name="times_fit_kind",
+        ),
+        CheckConstraint(
+            "(origin = 'annotation' AND author <> '' AND model_id IS NULL"
+            " AND detection_run_id IS NULL) OR (origin = 'detection'"
+            " AND model_id IS NOT NULL AND detection_run_id IS NOT NULL)",
+            name="origin_is_known",
+        ),
+        Index(None, "video_id", "domain", "start_us"),
+        Index(None, "domain", "event_type"),
+    )
+
+    id: Mapped[str] = mapped_column(PlainText(64), primary_key=True)
+    video_id: Mapped[str] = mapped_column(ForeignKey("video.id", ondelete="CASCADE"))
+    domain: Mapped[str] = mapped_column(PlainText(64))
+    domain_version: Mapped[int]
+    start_us: Mapped[int] = mapped_column(BigInteger)
+    end_us: Mapped[int] = mapped_column(BigInteger)
+    event_type: Mapped[str] = mapped_column(PlainText(64))
+    kind: Mapped[EventKind] = mapped_column(PlainText(16))
+    score: Mapped[float | None] = mapped_column(RealNumber)
+    origin: Mapped[EventOrigin] = mapped_column(PlainText(16))
+    author: Mapped[str] = mapped_column(PlainText)
+    model_id: Mapped[str | None] = mapped_column(ForeignKey("model.id"), index=True)
+    detection_run_id: Mapped[str | None] = mapped_column(
+        ForeignKey("detection_run.id", ondelete="CASCADE"), index=True
+    )
+    review_state: Mapped[ReviewState] = mapped_column(PlainText(16))
+    reviewer: Mapped[str] = mapped_column(PlainText)
+    provisional: Mapped[bool]
+    frame_index: Mapped[int | None] = mapped_column(BigInteger)
+    source_pts: Mapped[int | None] = mapped_column(BigInteger)
+    attributes: Mapped[Json] = mapped_column(JSON)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    revision: Mapped[int]

@@ -1,0 +1,26 @@
+"""`prismata doctor`: is everything there?"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import typer
+
+from prismata.cli.console import JsonOption, output, print_json
+from prismata.services.health import check_health
+from prismata.settings import load_settings
+
+STYLES = {"ok": "green", "degraded": "yellow", "error": "red"}
+
+
+def doctor(as_json: JsonOption = False) -> None:
+    """Check every part on its own and say what to do about what is not well."""
+    report = check_health(load_settings())
+    if as_json:
+        print_json({"parts": [asdict(part) for part in report]})
+    else:
+        for part in report:
+            output.print(f"[{STYLES[part.verdict]}]{part.verdict:<8}[/] {part.part:<14}", end=" ")
+            output.print(part.message, markup=False)
+    if any(part.verdict == "error" for part in report):
+        raise typer.Exit(1)

@@ -1,0 +1,108 @@
+"""`prismata evaluate`: what a model is worth on labelled videos."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, cast, get_args
+
+import typer
+
+from prismata.catalog import Split, VideoRecord
+from prismata.cli.console import (
+    JsonOption,
+    child_bar,
+    exit_code,
+    notes,
+    output,
+    print_json,
+    print_table,
+)
+from prismata.core.errors import InvalidInputError
+from prismata.evaluation import EvaluationReport
+from prismata.services.detect import DetectRequest, prepare_detection, run_detection
+from prismata.services.evaluate import evaluate_model, latest_run, videos_of_split
+from prismata.services.report import evaluation_dict, write_report
+from prismata.services.workbench import Workbench
+from prismata.wiring import open_workbench
+
+
+def evaluate(
+    model: Annotated[str, typer.Argument(help="Name or id.")],
+    video: Annotated[list[str] | None, typer.Option(help="Videos to measure on.")] = None,
+    split: Annotated[
+        str, typer.Option(help="Split of the model's dataset version: train, val or test.")
+    ] = "",
+    detect: Annotated[
+        bool, typer.Option("--detect", help="Run the model on videos it has not been run on.")
+    ] = False,
+    report: Annotated[Path | None, typer.Option(help="Also write an HTML report here.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure a model's detections against labels, event by event."""
+    with open_workbench() as bench:
+        videos = _choose(bench, model, video or [], split)
+        if detect:
+            _detect_missing(bench, model, videos, show=not as_json)
+        evaluation = evaluate_model(bench, model, videos)
+    if report is not None:
+        write_report(evaluation, report)
+    if as_json:
+        print_json(evaluation_dict(evaluation))
+    else:
+        print_report(evaluation.report)
+    if report is not None:
+        notes.print(f"wrote {report}", markup=False)
+
+
+def print_report(report: EvaluationReport) -> None:
+    """Print an evaluation for people."""
+    rows = report.to_table()
+    columns = list(rows[0])
+    # Turned: there are many figures and few event types, and screens are narrow.
+    print_table(
+        f"{len(report.videos)} videos, {report.hours * 60:.1f} minutes",
+        ("", *(row["Event"] for row in rows)),
+        [(name, *(row[name] for row in rows)) for name in columns if name != "Event"],
+        right=",".join(row["Event"] for row in rows),
+    )
+    for means in (report.points, report.segments):
+        if means is None or means.mean is None:
+            continue
+        parts = [
+            f"{'±' + key + ' s' if means.kind == 'point' else 'tIoU ' + key}: {value:.3f}"
+            for key, value in means.by_criterion.items()
+            if value is not None
+        ]
+        line = f"mAP {means.kind}s {means.mean:.3f} ({', '.join(parts)})"
+        if means.interval:
+            line += f", 95 % interval {means.interval[0]:.3f} to {means.interval[1]:.3f}"
+        if means.chance is not None:
+            line += f", chance {means.chance:.3f}"
+        output.print(line, markup=False)
+    for note in report.notes:
+        notes.print(note, markup=False)
+
+
+def _choose(bench: Workbench, model: str, names: list[str], split: str) -> list[VideoRecord]:
+    if names and split:
+        raise InvalidInputError("name videos or a split, not both")
+    if names:
+        return [bench.catalog.videos.find(name) for name in names]
+    if split and split not in get_args(Split):
+        raise InvalidInputError(f"there is no split {split!r}; there is train, val and test")
+    return videos_of_split(bench, bench.catalog.models.find(model), cast(Split, split or "val"))
+
+
+def _detect_missing(
+    bench: Workbench, model_name: str, videos: list[VideoRecord], *, show: bool
+) -> None:
+    model = bench.catalog.models.find(model_name)
+    for video in videos:
+        if latest_run(bench, model, video) is not None:
+            continue
+        prepared = prepare_detection(bench, DetectRequest(video.id, model.id))
+        with child_bar(video.name, enabled=show) as bar:
+            outcome = run_detection(bench, prepared, on_message=bar.on_message)
+        if outcome.result is None:
+            notes.print(f"{video.name}: {outcome.message}", markup=False)
+            raise typer.Exit(exit_code(outcome))

@@ -1,0 +1,168 @@
+"""`prismata train`: from labels to a published model."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from prismata.catalog import Split
+from prismata.cli.console import (
+    JsonOption,
+    child_bar,
+    exit_code,
+    notes,
+    outcome_dict,
+    output,
+    print_json,
+)
+from prismata.core.errors import InvalidInputError
+from prismata.core.ports import ChildOutcome
+from prismata.core.protocol import Message
+from prismata.services.train import (
+    PreparedTraining,
+    TrainRequest,
+    prepare_resume,
+    prepare_training,
+    run_training,
+)
+from prismata.wiring import open_workbench
+
+Groups = Annotated[list[str] | None, typer.Option(help="Group to put there (repeat for more).")]
+
+
+def train(
+    domain: Annotated[str, typer.Argument(help="Domain to train for.")] = "",
+    encoder: Annotated[
+        str, typer.Option(help="resnet18, tiny, or an .onnx encoder of the weights provider.")
+    ] = "resnet18",
+    train_encoder: Annotated[
+        bool, typer.Option("--train-encoder", help="Train the encoder too, not only the head.")
+    ] = False,
+    weights: Annotated[
+        str, typer.Option(help="auto (weights provider), none (random on purpose) or a file.")
+    ] = "auto",
+    epochs: Annotated[int, typer.Option(help="Most epochs.")] = 30,
+    patience: Annotated[int, typer.Option(help="Epochs without progress before stopping.")] = 8,
+    hidden: Annotated[int, typer.Option(help="LSTM units per direction.")] = 128,
+    head_lr: Annotated[float, typer.Option(help="Learning rate of the head.")] = 1e-3,
+    encoder_lr: Annotated[float, typer.Option(help="Learning rate of the encoder.")] = 1e-3,
+    flip: Annotated[bool, typer.Option(help="Mirror at random; off if sides matter.")] = True,
+    seed: Annotated[int, typer.Option(help="Same seed, same split and same training.")] = 0,
+    val_share: Annotated[float, typer.Option(help="Share of time for validation.")] = 0.2,
+    test_share: Annotated[float, typer.Option(help="Share of time held out.")] = 0.0,
+    train_group: Groups = None,
+    val_group: Groups = None,
+    test_group: Groups = None,
+    name: Annotated[str, typer.Option(help="Name of the model.")] = "",
+    resume: Annotated[str, typer.Option(help="Go on with this interrupted run.")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Train a detector, export it to ONNX, check it and register it."""
+    with open_workbench() as bench:
+        if resume:
+            prepared = prepare_resume(bench, resume)
+        elif domain:
+            recipe: dict[str, Any] = {
+                "encoder": encoder,
+                "frozen": not train_encoder,
+                "weights": weights,
+                "epochs": epochs,
+                "patience": patience,
+                "head_lr": head_lr,
+                "encoder_lr": encoder_lr,
+                "flip": flip,
+                "head": {"hidden": hidden},
+            }
+            groups = {"train": train_group, "val": val_group, "test": test_group}
+            prepared = prepare_training(
+                bench,
+                TrainRequest(
+                    domain,
+                    recipe,
+                    val_share=val_share,
+                    test_share=test_share,
+                    fixed_groups=_fixed(groups),
+                    seed=seed,
+                    model_name=name,
+                ),
+            )
+        else:
+            raise InvalidInputError(
+                "name the domain to train for, or an interrupted run with --resume RUN"
+            )
+        if not as_json:
+            _announce(prepared)
+        with child_bar("", enabled=not as_json) as bar:
+
+            def on_message(message: Message) -> None:
+                bar.on_message(message)
+                if message["type"] == "event" and not as_json:
+                    bar.progress.console.print(_epoch_line(message["event"]), markup=False)
+
+            outcome = run_training(bench, prepared, on_message=on_message)
+    _report(prepared, outcome, as_json=as_json)
+    if code := exit_code(outcome):
+        raise typer.Exit(code)
+
+
+def _fixed(groups: dict[str, list[str] | None]) -> dict[str, Split]:
+    fixed: dict[str, Split] = {}
+    splits: tuple[Split, ...] = ("train", "val", "test")
+    for split in splits:
+        for group in groups[split] or []:
+            if group in fixed:
+                raise InvalidInputError(f"group {group!r} is put into {fixed[group]} and {split}")
+            fixed[group] = split
+    return fixed
+
+
+def _announce(prepared: PreparedTraining) -> None:
+    counts = dict.fromkeys(("train", "val", "test"), 0)
+    for split in prepared.dataset.video_splits.values():
+        counts[split] += 1
+    notes.print(
+        f"{prepared.run.name}: dataset {prepared.dataset.name}, "
+        + ", ".join(f"{count} {split} videos" for split, count in counts.items() if count),
+        markup=False,
+    )
+    if prepared.note:
+        notes.print(prepared.note, markup=False)
+
+
+def _epoch_line(row: dict[str, Any]) -> str:
+    parts = [f"epoch {row['epoch']:>3}", f"loss {row['train_loss']:.4f}"]
+    for key, title in (("val_map_point", "mAP points"), ("val_map_segment", "mAP segments")):
+        if row.get(key) is not None:
+            parts.append(f"{title} {row[key]:.3f}")
+    parts.append(f"{row['seconds']:.1f} s")
+    return "  ".join(parts)
+
+
+def _report(prepared: PreparedTraining, outcome: ChildOutcome, *, as_json: bool) -> None:
+    result = outcome.result or {}
+    if as_json:
+        kept = {key: value for key, value in result.items() if key not in ("type", "v")}
+        print_json({"run": prepared.run.name, **outcome_dict(outcome), "result": kept or None})
+    elif outcome.result is None:
+        notes.print(f"{prepared.run.name} {outcome.state.value}: {outcome.message}", markup=False)
+        for line in outcome.log_tail[-15:] if outcome.cause and outcome.cause == "bug" else ():
+            notes.print(f"  {line}", markup=False)
+    else:
+        output.print(
+            f"model {result['model']} after {result['epochs']} epochs "
+            f"(best: {result['best_epoch']}), exported and checked "
+            f"(largest difference {result['parity']['max_score_difference']:.1e})",
+            markup=False,
+        )
+        for split, report in result["metrics"].items():
+            for kind in ("points", "segments"):
+                means = report.get(kind)
+                if means and means["mean"] is not None:
+                    chance = means["chance"] or 0.0
+                    output.print(f"{split}: mAP {kind} {means['mean']:.3f} (chance {chance:.3f})")
+        notes.print(
+            f"Try it: prismata detect VIDEO --model {result['model']}   "
+            f"Use it: prismata models promote {result['model']}",
+            markup=False,
+        )

@@ -1,0 +1,228 @@
+"""The child's side of the protocol: what `detection` and `worker` processes run inside.
+
+A child's `__main__` is one line: `sys.exit(child_main(handle))`. Invariant: nothing but protocol
+lines ever reaches the pipe that was standard output, whatever a library prints.
+"""
+
+from __future__ import annotations
+
+import errno
+import faulthandler
+import json
+import os
+import resource
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+from prismata.core.errors import InternalError, InvalidInputError, UserError
+from prismata.core.jobs import FailureCause
+from prismata.core.protocol import encode_message
+
+EXIT_BUG = 70
+EXIT_STORAGE = 74
+EXIT_OUT_OF_MEMORY = 77
+EXIT_STOPPED = 128 + signal.SIGTERM
+
+_PROGRESS_INTERVAL_SECONDS = 0.2
+_BYTES_PER_MB = 1024 * 1024
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+# Composed before any work: when memory is gone there is none left to compose it.
+_OUT_OF_MEMORY_LINE = encode_message(
+    "error",
+    cause=FailureCause.OUT_OF_MEMORY,
+    message="There was not enough memory; allow more or use a smaller or shorter video.",
+    reason=None,
+).encode()
+
+
+class ChildReporter:
+    """Tell the supervisor what is going on; safe to call from any thread of the child.
+
+    Args:
+        protocol_fd: File descriptor of the protocol pipe.
+    """
+
+    def __init__(self, protocol_fd: int) -> None:
+        self._fd = protocol_fd
+        self._lock = threading.Lock()
+        self._last_progress: float | None = None
+        self._last_note = ""
+        self._phase: tuple[float, float, float] | None = None
+
+    def started(self, **facts: Any) -> None:  # noqa: ANN401 - JSON values
+        """Say that work begins; `facts` are what was really loaded (`runtime`, `versions`)."""
+        self._send("started", pid=os.getpid(), **facts)
+
+    def progress(self, done: float, total: float | None = None, note: str = "") -> None:
+        """Say how far the work is; call it as often as you like, at most five a second go out.
+
+        The first, the last (`done >= total`) and a changed `note` always go out, so keep the note
+        the same within one phase. Each sign goes with the memory used. It is also the sign of
+        life: a child that is silent for longer than its limit is stopped.
+
+        Args:
+            done: Units finished, in the caller's unit.
+            total: All units; None if nobody can know.
+            note: What is being done, for a person.
+        """
+        now = time.monotonic()
+        changed = note != self._last_note
+        finished = total is not None and done >= total
+        due = self._last_progress is None or now - self._last_progress >= _PROGRESS_INTERVAL_SECONDS
+        if not (due or changed or finished):
+            return
+        eta_seconds = self._eta(now, done, total)
+        self._last_progress, self._last_note = now, note
+        self._send("progress", done=done, total=total, note=note, eta_s=eta_seconds)
+        self._send("memory", rss_mb=current_rss_mb(), peak_rss_mb=peak_rss_mb())
+
+    def event(self, event: dict[str, Any]) -> None:
+        """Hand over a provisional event, as JSON values."""
+        self._send("event", event=event)
+
+    def _eta(self, now: float, done: float, total: float | None) -> float | None:
+        """Seconds left at the speed since this total was first seen; None while nobody can know."""
+        if total is None:
+            self._phase = None
+            return None
+        if self._phase is None or self._phase[2] != total or done < self._phase[1]:
+            self._phase = (now, done, total)
+        began, done_then, _ = self._phase
+        if done <= done_then:
+            return None
+        return round((now - began) / (done - done_then) * max(0.0, total - done), 1)
+
+    def _send(self, message_type: str, **fields: Any) -> None:  # noqa: ANN401 - JSON values
+        self._write(encode_message(message_type, **fields).encode())
+
+    def _write(self, line: bytes) -> None:
+        with self._lock:
+            rest = memoryview(line)
+            while rest:
+                try:
+                    rest = rest[os.write(self._fd, rest) :]
+                except BrokenPipeError:
+                    # Nobody listens any more: working on would only heat the room.
+                    raise SystemExit(EXIT_STOPPED) from None
+
+
+Handler = Callable[[dict[str, Any], ChildReporter], dict[str, Any]]
+
+
+def child_main(handler: Handler) -> int:
+    """Run `handler` on the request from standard input and report how it went.
+
+    Takes over the process: standard output becomes standard error (the protocol keeps a private
+    copy of the pipe), and SIGTERM becomes `SystemExit` in the main thread, so that `finally` blocks
+    run and a handler may save a checkpoint before it passes the exception on.
+
+    Args:
+        handler: Does the work; gets the request and a reporter, returns the fields of `result`.
+
+    Returns:
+        Exit code: 0, a `UserError`'s own code, 74 disk full, 77 out of memory, 70 our bug.
+    """
+    faulthandler.enable(all_threads=True)
+    signal.signal(signal.SIGTERM, _stop)
+    reporter = ChildReporter(_take_over_stdout())
+    try:
+        result = handler(_read_request(), reporter)
+        if reserved := {"type", "v"} & result.keys():
+            raise InternalError(f"a result may not have the fields {sorted(reserved)}")
+        line = encode_message("result", **result).encode()
+    except MemoryError:
+        reporter._write(_OUT_OF_MEMORY_LINE)
+        traceback.print_exc()
+        return EXIT_OUT_OF_MEMORY
+    except UserError as error:
+        _report(reporter, FailureCause.USER_ERROR, str(error), getattr(error, "reason", None))
+        return error.exit_code
+    except OSError as error:
+        traceback.print_exc()
+        if error.errno in _DISK_FULL:
+            message = (
+                f"The disk is full ({error.filename or 'no file named'}): nothing was kept of this "
+                "run; free some space and start it again."
+            )
+            _report(reporter, FailureCause.STORAGE, message, None)
+            return EXIT_STORAGE
+        return _report_bug(reporter, error)
+    except Exception as error:  # noqa: BLE001 - the process ends here; log and supervisor record it
+        traceback.print_exc()
+        return _report_bug(reporter, error)
+    reporter._write(line)
+    return 0
+
+
+def current_rss_mb() -> float | None:
+    """Resident memory now, in MB; None where the system does not tell (only Linux does)."""
+    try:
+        resident_pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except FileNotFoundError:
+        return None
+    return round(resident_pages * os.sysconf("SC_PAGE_SIZE") / _BYTES_PER_MB, 1)
+
+
+def peak_rss_mb() -> float:
+    """Highest resident memory of this program so far, in MB.
+
+    `ru_maxrss` survives exec (getrusage(2), measured: a child of 8 MB started by a process of 400
+    MB claims 400 MB), so on Linux the high-water mark of this program's own memory map counts.
+    """
+    try:
+        status = Path("/proc/self/status").read_text()
+    except FileNotFoundError:  # macOS, where ru_maxrss is in bytes
+        return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _BYTES_PER_MB, 1)
+    fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
+    return round(int(fields["VmHWM"].split()[0]) / 1024, 1)
+
+
+def _take_over_stdout() -> int:
+    """Keep the protocol pipe for ourselves and send what is printed to standard error."""
+    sys.stdout.flush()
+    protocol_fd = os.dup(1)
+    os.dup2(2, 1)
+    return protocol_fd
+
+
+def _read_request() -> dict[str, Any]:
+    line = sys.stdin.buffer.readline()
+    try:
+        request = json.loads(line)
+    except ValueError as error:
+        raise InvalidInputError(
+            "The child expects one JSON object on the first line of its standard input and got "
+            f"{line[:80]!r}; start it through the supervisor."
+        ) from error
+    if not isinstance(request, dict):
+        raise InvalidInputError(
+            f"The request must be a JSON object, not {type(request).__name__}; "
+            "start the child through the supervisor."
+        )
+    return request
+
+
+def _report(reporter: ChildReporter, cause: FailureCause, message: str, reason: str | None) -> None:
+    reporter._send("error", cause=cause, message=message, reason=reason)
+
+
+def _report_bug(reporter: ChildReporter, error: Exception) -> int:
+    message = (
+        f"Something went wrong that should not ({type(error).__name__}: {error}); "
+        "nothing was kept of this run, and its log has the details for a bug report."
+    )
+    _report(reporter, FailureCause.BUG, message, None)
+    return EXIT_BUG
+
+
+def _stop(signal_number: int, frame: FrameType | None) -> NoReturn:
+    del signal_number, frame
+    raise SystemExit(EXIT_STOPPED)

@@ -1,0 +1,102 @@
+"""The model card: the JSON beside every `.onnx` that says what it is and how to run it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any
+
+from prismata.core.errors import InvalidInputError
+from prismata.core.events import EventType
+from prismata.core.recipes import ClipSpec, GroupingRule
+
+CARD_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """Everything that detection needs to know and a person wants to know about a model."""
+
+    name: str
+    domain: str
+    domain_version: int
+    event_types: tuple[EventType, ...]
+    clip: ClipSpec
+    rules: dict[str, GroupingRule]
+    """Event type name → grouping with the threshold chosen on the validation split."""
+    architecture: str
+    """For example `cnn_lstm`."""
+    encoder: str
+    """For example `tiny`, `resnet18` or `mobilenet_v2_1.0_224`."""
+    encoder_frozen: bool
+    feature_size: int
+    weights_origin: str
+    """Where the encoder's weights came from: `none` (random), or source, file and digest."""
+    files: dict[str, str] = field(default_factory=dict)
+    """File name → SHA-256 of every artefact in the bundle."""
+    dataset_version: str = ""
+    training: dict[str, Any] = field(default_factory=dict)
+    """Recipe, seed, epochs, wall time, machine."""
+    metrics: dict[str, Any] = field(default_factory=dict)
+    """What the evaluation measured on the validation split."""
+    parity: dict[str, Any] = field(default_factory=dict)
+    """Largest difference between the trained and the exported model on the check clip."""
+    created_at: str = ""
+    card_version: int = CARD_VERSION
+
+    @property
+    def event_names(self) -> tuple[str, ...]:
+        """Names of the event types, in the order of the model's outputs."""
+        return tuple(event_type.name for event_type in self.event_types)
+
+    def with_thresholds(self, thresholds: dict[str, float]) -> ModelCard:
+        """Return a card whose rules use other thresholds.
+
+        Raises:
+            InvalidInputError: If an event type is unknown or a threshold is out of range.
+        """
+        unknown = sorted(set(thresholds) - set(self.rules))
+        if unknown:
+            raise InvalidInputError(
+                f"model {self.name!r} has no event type {unknown[0]!r}; it has "
+                f"{', '.join(self.event_names)}"
+            )
+        rules = {
+            name: replace(rule, threshold=thresholds.get(name, rule.threshold))
+            for name, rule in self.rules.items()
+        }
+        return replace(self, rules=rules)
+
+    def to_json(self) -> str:
+        """Return the card as indented JSON."""
+        return json.dumps(asdict(self), indent=2, sort_keys=True) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> ModelCard:
+        """Read a card.
+
+        Raises:
+            InvalidInputError: If it is not a card, lacks a field or is newer than this program.
+        """
+        try:
+            raw = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise InvalidInputError(f"the model card is not JSON: {error}") from error
+        if not isinstance(raw, dict):
+            raise InvalidInputError("the model card is not a JSON object")
+        version = raw.get("card_version")
+        if not isinstance(version, int) or version > CARD_VERSION:
+            raise InvalidInputError(
+                f"the model card has version {version!r}; this program reads up to {CARD_VERSION}"
+            )
+        known = {item.name for item in fields(cls)}
+        unknown = sorted(set(raw) - known)
+        if unknown:
+            raise InvalidInputError(f"the model card has unknown fields: {', '.join(unknown)}")
+        try:
+            raw["event_types"] = tuple(EventType(**item) for item in raw["event_types"])
+            raw["clip"] = ClipSpec(**raw["clip"])
+            raw["rules"] = {name: GroupingRule(**rule) for name, rule in raw["rules"].items()}
+            return cls(**raw)
+        except (KeyError, TypeError) as error:
+            raise InvalidInputError(f"the model card is incomplete: {error}") from error

@@ -1,0 +1,59 @@
+"""Protocols with two real sides, so that rooms on one floor meet without importing each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from prismata.core.jobs import FailureCause, JobState
+from prismata.core.protocol import Message
+
+MessageHandler = Callable[[Message], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ChildLimits:
+    """Bounds for one child process; 0 means no bound."""
+
+    memory_mb: int = 0
+    """Address-space limit (RLIMIT_AS) in MB."""
+    stall_seconds: float = 120.0
+    """Stop the child when it has not said anything for this long."""
+    wall_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ChildOutcome:
+    """How a child ended; `result` is there if and only if the state is `succeeded`."""
+
+    state: JobState
+    cause: FailureCause | None = None
+    message: str = ""
+    """One sentence for a person; empty on success."""
+    result: dict[str, Any] | None = None
+    peak_rss_mb: float = 0.0
+    wall_seconds: float = 0.0
+    exit_code: int | None = None
+    """Negative: the number of the signal that ended it."""
+    log_tail: tuple[str, ...] = field(default=())
+    """Last 100 lines of the child's standard error."""
+
+
+class ChildRunner(Protocol):
+    """Runs one heavy child process to its end and never dies with it."""
+
+    def run(
+        self,
+        argv: Sequence[str],
+        request: dict[str, Any],
+        *,
+        on_message: MessageHandler,
+        limits: ChildLimits,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> ChildOutcome:
+        """Start the child, hand it `request` as one JSON line, relay its messages, return the end.
+
+        Never raises for what the child does; that is what the outcome says.
+        """
+        ...

@@ -1,0 +1,145 @@
+"""Datasets: frozen lists of labels with splits that never cut through a group."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from prismata.catalog import (
+    DatasetVersionRecord,
+    EventRecord,
+    FrozenAnnotation,
+    Split,
+    VideoRecord,
+)
+from prismata.core.errors import InvalidInputError
+from prismata.services.workbench import Workbench
+
+
+@dataclass(frozen=True, slots=True)
+class SplitPlan:
+    """How videos are divided, and why."""
+
+    splits: dict[str, Split]
+    """Video id → split."""
+    groups: dict[str, str]
+    """Video id → group."""
+    note: str
+    """One sentence about anything unusual; empty if there is nothing."""
+
+
+def plan_split(
+    videos: Sequence[VideoRecord],
+    *,
+    seed: int = 0,
+    val_share: float = 0.2,
+    test_share: float = 0.0,
+    fixed: Mapping[str, Split] | None = None,
+) -> SplitPlan:
+    """Divide videos by group, reproducibly.
+
+    Groups are shuffled with the seed and dealt out so that the shares of labelled time are met as
+    well as whole groups allow; training always keeps at least one group.
+
+    Args:
+        videos: The videos; those of one group stay together.
+        seed: Same seed, same split.
+        val_share: Share of the time for validation, in [0, 1).
+        test_share: Share of the time held out altogether, in [0, 1).
+        fixed: Group name → split, for groups that are not dealt out.
+
+    Raises:
+        InvalidInputError: If a share is out of range, a fixed group does not exist, or nothing is
+            left to train on.
+    """
+    if not videos:
+        raise InvalidInputError("there is no video to split; ingest and label some first")
+    if not (0 <= val_share < 1 and 0 <= test_share < 1 and val_share + test_share < 1):
+        raise InvalidInputError(
+            f"shares of {val_share} for validation and {test_share} for testing leave nothing to "
+            "train on; they must add up to less than 1"
+        )
+    groups = {video.id: video.group_name for video in videos}
+    weight: dict[str, int] = {}
+    for video in videos:
+        weight[video.group_name] = weight.get(video.group_name, 0) + video.duration_us
+    chosen: dict[str, Split] = dict(fixed or {})
+    unknown = sorted(set(chosen) - set(weight))
+    if unknown:
+        raise InvalidInputError(
+            f"no video belongs to group {unknown[0]!r}; groups are {', '.join(sorted(weight))}"
+        )
+    free = sorted(set(weight) - set(chosen))
+    random.Random(seed).shuffle(free)  # noqa: S311 - a reproducible split, not a secret
+    total = sum(weight[name] for name in free)
+    keep_one = 0 if "train" in chosen.values() else 1
+    shares: tuple[tuple[Split, float], ...] = (("test", test_share), ("val", val_share))
+    for split, share in shares:
+        taken = 0
+        while share and len(free) > keep_one and taken + weight[free[-1]] / 2 <= share * total:
+            name = free.pop()
+            chosen[name] = split
+            taken += weight[name]
+        if share and not taken and len(free) > keep_one:
+            chosen[free.pop()] = split
+    for name in free:
+        chosen[name] = "train"
+    if "train" not in chosen.values():
+        raise InvalidInputError("every group is held out; leave at least one to train on")
+    note = ""
+    if val_share and "val" not in chosen.values():
+        note = (
+            "There are too few groups for a validation split, so early stopping and thresholds "
+            "look at the training videos; the figures are optimistic."
+        )
+    return SplitPlan({video.id: chosen[video.group_name] for video in videos}, groups, note)
+
+
+def create_dataset(
+    bench: Workbench,
+    domain_name: str,
+    *,
+    seed: int = 0,
+    val_share: float = 0.2,
+    test_share: float = 0.0,
+    fixed: Mapping[str, Split] | None = None,
+) -> tuple[DatasetVersionRecord, SplitPlan]:
+    """Freeze the labels of a domain, as they are now, with a split.
+
+    A video belongs to the domain if it has labels of it or was ingested for it. The same labels
+    and the same split give the same version again.
+
+    Raises:
+        InvalidInputError: If there is nothing labelled, or the split is impossible.
+        NotFoundError: If the domain does not exist.
+    """
+    domain = bench.domain(domain_name)
+    annotations = bench.catalog.events.list(domain=domain_name, origin="annotation")
+    usable = [item for item in annotations if item.review_state != "unsure"]
+    if not any(item.review_state != "rejected" for item in usable):
+        raise InvalidInputError(
+            f"no video is labelled for {domain_name!r} yet; label some, or import labels with "
+            f"`prismata labels import FILE --domain {domain_name}`"
+        )
+    labelled = {item.video_id for item in usable}
+    videos = [
+        video
+        for video in bench.catalog.videos.list()
+        if video.id in labelled or video.domain == domain_name
+    ]
+    plan = plan_split(videos, seed=seed, val_share=val_share, test_share=test_share, fixed=fixed)
+    version = bench.catalog.datasets.create(
+        domain=domain_name,
+        domain_version=domain.version,
+        seed=seed,
+        video_splits=plan.splits,
+        groups=plan.groups,
+        content=[_frozen(item) for item in usable],
+        author=bench.settings.author,
+    )
+    return version, plan
+
+
+def _frozen(item: EventRecord) -> FrozenAnnotation:
+    return item.video_id, item.event, item.review_state

@@ -1,0 +1,134 @@
+"""Evaluation: what people marked against what a model's detection runs found."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from prismata.catalog import DetectionRunRecord, ModelRecord, Split, VideoRecord
+from prismata.core.errors import InvalidInputError, NotFoundError
+from prismata.core.events import Event
+from prismata.core.jobs import JobState
+from prismata.core.modelcard import ModelCard
+from prismata.core.scores import ScoreTrack
+from prismata.evaluation import EvaluationReport, evaluate
+from prismata.postprocess import group_events
+from prismata.services.detect import load_scores
+from prismata.services.workbench import Workbench
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluatedVideo:
+    """One video's truth, detections and scores."""
+
+    video: VideoRecord
+    run: DetectionRunRecord
+    truth: list[Event]
+    detections: list[Event]
+    track: ScoreTrack
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """A report with everything it was computed from."""
+
+    model: ModelRecord
+    card: ModelCard
+    report: EvaluationReport
+    videos: tuple[EvaluatedVideo, ...]
+
+
+def videos_of_split(bench: Workbench, model: ModelRecord, split: Split) -> list[VideoRecord]:
+    """Return the videos of a split of the dataset version that a model was trained on.
+
+    Raises:
+        NotFoundError: If the model names no dataset version, or the split is empty.
+    """
+    name = str(model.card.get("dataset_version") or "")
+    if not name:
+        raise NotFoundError(
+            f"model {model.name!r} was not trained here, so it has no splits; name videos instead"
+        )
+    version = bench.catalog.datasets.get(name)
+    chosen = [video_id for video_id, part in version.video_splits.items() if part == split]
+    if not chosen:
+        raise NotFoundError(
+            f"dataset version {name!r} has no {split} videos; name videos, or train with a "
+            f"{split} share"
+        )
+    return [bench.catalog.videos.get(video_id) for video_id in chosen]
+
+
+def evaluate_model(bench: Workbench, model_name: str, videos: Sequence[VideoRecord]) -> Evaluation:
+    """Evaluate a model's newest finished detection run on each video.
+
+    Thresholds are those of each run. Candidates for average precision are grouped from the stored
+    score tracks, so no model runs here.
+
+    Raises:
+        NotFoundError: If a video has no finished run of this model; says how to make one.
+        InvalidInputError: If no video is given.
+    """
+    model = bench.catalog.models.find(model_name)
+    card = _card(model)
+    if not videos:
+        raise InvalidInputError("there is no video to evaluate on; name at least one")
+    evaluated = tuple(_collect(bench, model, card, video) for video in videos)
+    rules = {name: rule.candidates() for name, rule in card.rules.items()}
+    durations = {item.video.name: item.video.duration_us for item in evaluated}
+    report = evaluate(
+        {item.video.name: item.truth for item in evaluated},
+        {
+            item.video.name: group_events(
+                item.track, card.event_types, rules, duration_us=item.video.duration_us
+            )
+            for item in evaluated
+        },
+        {item.video.name: item.detections for item in evaluated},
+        durations,
+        card.event_types,
+        tracks={item.video.name: item.track for item in evaluated},
+    )
+    return Evaluation(model, card, report, evaluated)
+
+
+def latest_run(
+    bench: Workbench, model: ModelRecord, video: VideoRecord
+) -> DetectionRunRecord | None:
+    """Return the newest finished run of a model on a video, if there is one."""
+    runs = bench.catalog.detections.list(video_id=video.id, model_id=model.id)
+    return next((run for run in runs if run.state is JobState.SUCCEEDED), None)
+
+
+def _collect(
+    bench: Workbench, model: ModelRecord, card: ModelCard, video: VideoRecord
+) -> EvaluatedVideo:
+    run = latest_run(bench, model, video)
+    if run is None:
+        raise NotFoundError(
+            f"model {model.name!r} has not been run on {video.name!r} yet; run `prismata detect "
+            f"{video.name} --model {model.name}` first, or say --detect"
+        )
+    events = bench.catalog.events
+    truth = [
+        item.event
+        for item in events.list(video_id=video.id, domain=model.domain, origin="annotation")
+        if item.review_state not in ("rejected", "unsure")
+    ]
+    known = set(card.event_names)
+    stray = sorted({event.event_type for event in truth} - known)
+    if stray:
+        raise InvalidInputError(
+            f"{video.name!r} has labels {', '.join(stray)} that model {model.name!r} does not know"
+        )
+    detections = [
+        item.event
+        for item in events.list(detection_run_id=run.id, origin="detection")
+        if not item.provisional
+    ]
+    return EvaluatedVideo(video, run, truth, detections, load_scores(bench, run))
+
+
+def _card(model: ModelRecord) -> ModelCard:
+    return ModelCard.from_json(json.dumps(model.card))

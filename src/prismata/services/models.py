@@ -1,0 +1,190 @@
+"""Models: list, promote, export to a folder, and take in models made elsewhere."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from prismata.catalog import ModelRecord
+from prismata.core.errors import ConflictError, InvalidInputError, NotFoundError
+from prismata.core.modelcard import ModelCard
+from prismata.core.ports import ChildLimits, ChildOutcome, MessageHandler
+from prismata.services.train import TRAIN_CHILD
+from prismata.services.workbench import Workbench
+
+Normalization = Literal["imagenet", "unit", "none"]
+FOREIGN_FILE = "model.onnx"
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignModel:
+    """A classic single-file `.onnx` made elsewhere, and how it is to be run."""
+
+    path: Path
+    domain: str
+    name: str = ""
+    normalization: Normalization = "imagenet"
+    clip: dict[str, Any] | None = None
+    """Settings of `ClipSpec` that differ from the domain's."""
+
+
+def add_foreign_model(bench: Workbench, foreign: ForeignModel) -> ModelRecord:
+    """Store a classic `.onnx` and register it; its shape is checked when it first runs.
+
+    Raises:
+        NotFoundError: If the file or the domain does not exist.
+        ConflictError: If the name is taken.
+    """
+    domain = bench.domain(foreign.domain)
+    if not foreign.path.is_file():
+        raise NotFoundError(f"there is no model file {str(foreign.path)!r}")
+    if foreign.path.suffix.lower() != ".onnx":
+        raise InvalidInputError(
+            f"{foreign.path.name} is not an .onnx file; export the model to ONNX first"
+        )
+    clip = replace(domain.clip, **(foreign.clip or {}))
+    name = foreign.name or bench.catalog.models.next_name(f"{domain.name}-foreign")
+    card = ModelCard(
+        name=name,
+        domain=domain.name,
+        domain_version=domain.version,
+        event_types=domain.event_types,
+        clip=clip,
+        rules=domain.rules,
+        architecture="foreign",
+        encoder="unknown",
+        encoder_frozen=True,
+        feature_size=0,
+        weights_origin=f"file {foreign.path.name}",
+        training={"normalization": foreign.normalization},
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    prefix = f"models/{name}/"
+    bench.storage.put_file(prefix + FOREIGN_FILE, foreign.path, if_absent=True)
+    return bench.catalog.models.add(
+        name=name,
+        domain=domain.name,
+        domain_version=domain.version,
+        bundle_key=prefix,
+        kind="foreign_onnx",
+        card=json.loads(card.to_json()),
+    )
+
+
+def add_checkpoint_model(bench: Workbench, run_name: str, *, name: str = "") -> ModelRecord:
+    """Register a training run's checkpoint as a model that PyTorch runs, without any export.
+
+    Raises:
+        NotFoundError: If there is no such run, or it has no complete checkpoint.
+        ConflictError: If the name is taken.
+    """
+    run = bench.catalog.runs.find(run_name)
+    prefix = f"checkpoints/{run.name}/"
+    if not bench.storage.exists(f"{prefix}card.json"):
+        raise NotFoundError(
+            f"the training run {run.name!r} has no complete checkpoint; resume it with "
+            f"`prismata train --resume {run.name}`"
+        )
+    card = json.loads(bench.storage.get(f"{prefix}card.json"))
+    chosen = name or bench.catalog.models.next_name(f"{run.domain}-checkpoint")
+    return bench.catalog.models.add(
+        name=chosen,
+        domain=run.domain,
+        domain_version=card["domain_version"],
+        bundle_key=prefix,
+        kind="checkpoint",
+        card={**card, "name": chosen},
+        training_run_id=run.id,
+    )
+
+
+def export_model(
+    bench: Workbench,
+    name_or_id: str,
+    target: Path,
+    *,
+    classic: bool = False,
+    on_message: MessageHandler = lambda _message: None,
+) -> dict[str, Any]:
+    """Write a model to a new folder.
+
+    The published bundle is copied as it is. The single-file classic is exported anew from the
+    checkpoint, in a child with torch, and checked like the bundle was.
+
+    Raises:
+        ConflictError: If the target exists.
+        InvalidInputError: If the export fails; says why.
+    """
+    model = bench.catalog.models.find(name_or_id)
+    if target.exists():
+        raise ConflictError(f"{target} exists already; name a folder that does not")
+    if model.kind == "bundle" and not classic:
+        return _copy_bundle(bench, model, target)
+    if model.training_run_id is None:
+        raise InvalidInputError(
+            f"model {model.name!r} was not trained here, so there is nothing to export it from"
+        )
+    run = bench.catalog.runs.get(model.training_run_id)
+    job = bench.catalog.jobs.submit(
+        "export",
+        {"model": model.name, "classic": classic},
+        author=bench.settings.author,
+        dedupe_key=f"export:{model.id}",
+    )
+    outcome: ChildOutcome = bench.jobs.run_job(
+        job.id,
+        TRAIN_CHILD,
+        {
+            "task": "export",
+            "settings": bench.settings.to_request(),
+            "prefix": f"checkpoints/{run.name}/",
+            "target": str(target.resolve()),
+            "classic": classic,
+        },
+        limits=ChildLimits(stall_seconds=max(600.0, bench.settings.stall_seconds)),
+        on_message=on_message,
+    )
+    if outcome.result is None:
+        raise InvalidInputError(f"the export of {model.name!r} failed: {outcome.message}")
+    return {key: outcome.result[key] for key in ("folder", "files", "parity", "model")}
+
+
+def promote_model(bench: Workbench, name_or_id: str) -> ModelRecord:
+    """Make a model the one its domain uses; the one before is retired.
+
+    Raises:
+        NotFoundError: If there is none.
+    """
+    model = bench.catalog.models.find(name_or_id)
+    return bench.catalog.models.set_stage(model.id, "production")
+
+
+def describe_model(model: ModelRecord) -> dict[str, Any]:
+    """Return a model's record as plain JSON values."""
+    return {**asdict(model), "created_at": model.created_at.isoformat()}
+
+
+def _copy_bundle(bench: Workbench, model: ModelRecord, target: Path) -> dict[str, Any]:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f"{target.name}.part")
+    temporary.mkdir()
+    names = ["card.json", *sorted(model.card.get("files", {}))]
+    try:
+        with ExitStack() as stack:
+            for name in names:
+                source = stack.enter_context(bench.storage.local_copy(model.bundle_key + name))
+                shutil.copyfile(source, temporary / name)
+        temporary.rename(target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return {
+        "folder": str(target),
+        "files": names,
+        "parity": model.card.get("parity", {}),
+        "model": model.name,
+    }

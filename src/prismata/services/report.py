@@ -1,0 +1,74 @@
+"""The HTML report of an evaluation, and the same figures for a program."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+from typing import Any
+
+from prismata.core.time import to_seconds
+from prismata.evaluation.html_report import ReportData, render_report
+from prismata.evaluation.timeline_svg import VideoPicture
+from prismata.services.evaluate import Evaluation
+
+
+def write_report(evaluation: Evaluation, path: Path, *, title: str = "") -> None:
+    """Write one self-contained HTML page: metrics, timelines, events, provenance.
+
+    Raises:
+        OSError: If the file cannot be written.
+    """
+    card = evaluation.card
+    render_report(
+        ReportData(
+            title=title or f"{card.name} on {len(evaluation.videos)} videos",
+            report=evaluation.report,
+            event_types=card.event_types,
+            videos=tuple(
+                VideoPicture(
+                    item.video.name,
+                    item.video.name,
+                    item.video.duration_us,
+                    tuple(item.truth),
+                    tuple(item.detections),
+                    item.track,
+                )
+                for item in evaluation.videos
+            ),
+            thresholds={name: rule.threshold for name, rule in card.rules.items()},
+            provenance=_provenance(evaluation),
+        ),
+        path,
+    )
+
+
+def evaluation_dict(evaluation: Evaluation) -> dict[str, Any]:
+    """Return an evaluation as plain JSON values."""
+    return {
+        "model": evaluation.model.name,
+        "videos": [item.video.name for item in evaluation.videos],
+        "thresholds": {name: rule.threshold for name, rule in evaluation.card.rules.items()},
+        "report": evaluation.report.to_dict(),
+    }
+
+
+def _provenance(evaluation: Evaluation) -> dict[str, str]:
+    card, videos = evaluation.card, evaluation.videos
+    runs = [item.run for item in videos]
+    peaks = [run.peak_rss_mb for run in runs if run.peak_rss_mb]
+    wall = [run.wall_seconds for run in runs if run.wall_seconds is not None]
+    facts = {
+        "Model": card.name,
+        "Domain": f"{card.domain} (version {card.domain_version})",
+        "Architecture": f"{card.architecture}, encoder {card.encoder}"
+        + (" (frozen)" if card.encoder_frozen else " (trained)"),
+        "Encoder weights": card.weights_origin,
+        "Dataset version": card.dataset_version or "not trained here",
+        "Runtime": runs[0].runtime if runs else "",
+        "Video length": f"{sum(to_seconds(item.video.duration_us) for item in videos):.1f} s",
+        "Detection time": f"{sum(wall):.1f} s" if wall else "",
+        "Peak memory of the detection child": f"{max(peaks):.0f} MB" if peaks else "",
+        "Machine": f"{platform.system()} {platform.machine()}",
+        "Detected": f"{max(run.created_at for run in runs):%Y-%m-%d %H:%M} UTC" if runs else "",
+    }
+    return {name: value for name, value in facts.items() if value}

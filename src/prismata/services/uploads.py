@@ -1,0 +1,226 @@
+"""Uploads: a file arrives in pieces, survives interruptions, and is ingested when complete.
+
+Invariant: what is on disk is a correct beginning of the file; its length is the offset from which
+the sender goes on, whatever was interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from prismata.core.errors import (
+    BadVideoError,
+    BusyError,
+    ConflictError,
+    InvalidInputError,
+    NotFoundError,
+)
+from prismata.services.ingest import ingest_file
+from prismata.services.workbench import Workbench
+
+MAX_CHUNK_BYTES = 16 * 2**20
+KEPT_SECONDS = 7 * 24 * 60 * 60
+"""An upload that nobody goes on with is forgotten after this long."""
+
+_ID = re.compile(r"[0-9a-f]{16,64}")
+_MAX_NAME_BYTES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """How far one upload is."""
+
+    id: str
+    name: str
+    size: int
+    offset: int
+    """Bytes that are safely here; the sender goes on from this one."""
+    domain: str = ""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every byte is here."""
+        return self.offset == self.size
+
+
+class UploadDesk:
+    """Receives files in pieces into a folder.
+
+    Args:
+        folder: Where they grow; made when the first one begins.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._busy: set[str] = set()
+
+    def begin(self, upload_id: str, *, name: str, size: int, domain: str = "") -> Upload:
+        """Begin an upload, or return how far it is if it began before.
+
+        Args:
+            upload_id: Chosen by the sender, 16 to 64 hexadecimal digits; the same file has the
+                same id, so that it can be resumed.
+            name: The file's name; folders in front of it are dropped.
+            size: Bytes of the whole file.
+            domain: Domain that the video will belong to; may be empty.
+
+        Raises:
+            InvalidInputError: If id, name or size cannot be used, or the disk is too small.
+            ConflictError: If the id belongs to another file.
+        """
+        folder = self._folder_of(upload_id)
+        clean = _file_name(name)
+        if size <= 0:
+            raise InvalidInputError(f"{clean!r} is empty; choose a video file")
+        if (folder / "upload.json").is_file():
+            known = self.get(upload_id)
+            if (known.name, known.size) != (clean, size):
+                raise ConflictError(
+                    f"the upload {upload_id} is {known.name!r} with {known.size} bytes, not "
+                    f"{clean!r} with {size}; use another id"
+                )
+            return known
+        self.remove_stale()
+        self._folder.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(self._folder).free
+        # Twice: the upload itself, and the copy in the storage.
+        if 2 * size > free:
+            raise InvalidInputError(
+                f"{clean!r} has {size / 1e9:.1f} GB, but only {free / 1e9:.1f} GB are free here "
+                "and it needs twice its size for a moment; free some space or ingest it in place"
+            )
+        (folder / "content").mkdir(parents=True, exist_ok=True)
+        temporary = folder / "upload.json.part"
+        temporary.write_text(json.dumps({"name": clean, "size": size, "domain": domain}), "utf-8")
+        temporary.replace(folder / "upload.json")
+        return Upload(upload_id, clean, size, 0, domain)
+
+    def get(self, upload_id: str) -> Upload:
+        """Return how far an upload is.
+
+        Raises:
+            NotFoundError: If it never began, or was forgotten.
+            InvalidInputError: If this cannot be an upload's id.
+        """
+        folder = self._folder_of(upload_id)
+        try:
+            known = json.loads((folder / "upload.json").read_text("utf-8"))
+        except FileNotFoundError as error:
+            raise NotFoundError(
+                f"there is no upload {upload_id}; announce it with PUT first"
+            ) from error
+        with suppress(FileNotFoundError):
+            size = self.path_of(upload_id, known["name"]).stat().st_size
+            return Upload(upload_id, known["name"], known["size"], size, known["domain"])
+        result = self.result(upload_id)
+        offset = known["size"] if result else 0
+        return Upload(upload_id, known["name"], known["size"], offset, known["domain"])
+
+    def path_of(self, upload_id: str, name: str) -> Path:
+        """Return the file that grows."""
+        return self._folder_of(upload_id) / "content" / name
+
+    @contextmanager
+    def hold(self, upload_id: str) -> Iterator[None]:
+        """Keep everybody else from writing to an upload.
+
+        Raises:
+            BusyError: If somebody does already.
+        """
+        with self._lock:
+            if upload_id in self._busy:
+                raise BusyError(
+                    "this upload is being written to right now; ask for its offset and go on there"
+                )
+            self._busy.add(upload_id)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._busy.discard(upload_id)
+
+    def finish(self, bench: Workbench, upload: Upload) -> dict[str, Any]:
+        """Ingest a complete upload and return what became of it, as JSON values.
+
+        The file goes either way; the answer stays, so that a sender who missed it can ask again.
+
+        Raises:
+            InvalidInputError: If it is not complete.
+            BadVideoError: If it is not a video that can be used.
+            ConflictError: If another video has its name.
+        """
+        known = self.result(upload.id)
+        if known is not None:
+            return known
+        if not upload.is_complete:
+            raise InvalidInputError(
+                f"only {upload.offset} of {upload.size} bytes of {upload.name!r} are here; go on "
+                "sending"
+            )
+        path = self.path_of(upload.id, upload.name)
+        folder = self._folder_of(upload.id)
+        try:
+            done = ingest_file(bench, path, name=upload.name, domain=upload.domain)
+        except (BadVideoError, InvalidInputError, ConflictError):
+            # A refused file must not be resumed for ever; anything else may work next time.
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        result = {
+            "status": done.status,
+            "message": done.message,
+            "video_id": done.video.id if done.video else "",
+        }
+        temporary = folder / "result.json.part"
+        temporary.write_text(json.dumps(result), "utf-8")
+        temporary.replace(folder / "result.json")
+        path.unlink(missing_ok=True)
+        return result
+
+    def result(self, upload_id: str) -> dict[str, Any] | None:
+        """Return what became of a finished upload, None if it is not finished."""
+        try:
+            text = (self._folder_of(upload_id) / "result.json").read_text("utf-8")
+        except FileNotFoundError:
+            return None
+        result: dict[str, Any] = json.loads(text)
+        return result
+
+    def remove_stale(self) -> int:
+        """Forget uploads that nobody went on with, and return how many."""
+        removed = 0
+        horizon = time.time() - KEPT_SECONDS
+        for folder in self._folder.glob("*"):
+            with suppress(FileNotFoundError):
+                newest = max(path.stat().st_mtime for path in (folder, *folder.rglob("*")))
+                if newest < horizon and folder.name not in self._busy:
+                    shutil.rmtree(folder, ignore_errors=True)
+                    removed += 1
+        return removed
+
+    def _folder_of(self, upload_id: str) -> Path:
+        if not _ID.fullmatch(upload_id):
+            raise InvalidInputError(
+                "an upload's id is 16 to 64 hexadecimal digits in lower case, not "
+                f"{upload_id[:80]!r}"
+            )
+        return self._folder / upload_id
+
+
+def _file_name(name: str) -> str:
+    """Return the file name alone, whatever system it comes from."""
+    last = PurePosixPath(name.replace("\\", "/")).name
+    if last in ("", ".", "..") or not last.isprintable() or len(last.encode()) > _MAX_NAME_BYTES:
+        raise InvalidInputError(
+            f"{name[:80]!r} cannot be used as a file name; rename the file and choose it again"
+        )
+    return last

@@ -1,0 +1,117 @@
+"""The workbench: everything a use case needs, handed to it by `wiring`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any, Protocol, Self
+
+from prismata.catalog import Catalog, VideoRecord
+from prismata.core.errors import NotFoundError
+from prismata.core.ports import ChildLimits, ChildOutcome, MessageHandler
+from prismata.core.time import FrameTimeline
+from prismata.domains import Domain, DomainRegistry
+from prismata.settings import Settings
+from prismata.storage import StorageBackend
+
+
+class LiveJob(Protocol):
+    """A job that runs in this process."""
+
+    job_id: str
+    outcome: ChildOutcome | None
+
+    def cancel(self) -> None:
+        """Ask for the end; returns at once."""
+        ...
+
+    def wait(self, timeout_seconds: float | None = None) -> ChildOutcome | None:
+        """Wait for the end; None if it still runs."""
+        ...
+
+
+class JobEngine(Protocol):
+    """Runs a queued job in a child process; the jobs room's `JobRunner` is one."""
+
+    def run_job(
+        self,
+        job_id: str,
+        argv: Sequence[str],
+        request: dict[str, Any],
+        *,
+        limits: ChildLimits,
+        on_message: MessageHandler = ...,
+        on_success: Callable[[dict[str, Any]], dict[str, Any] | None] = ...,
+        on_failure: Callable[[ChildOutcome], None] = ...,
+    ) -> ChildOutcome:
+        """Run it in this thread."""
+        ...
+
+    def start_in_background(
+        self,
+        job_id: str,
+        argv: Sequence[str],
+        request: dict[str, Any],
+        *,
+        limits: ChildLimits,
+        on_message: MessageHandler = ...,
+        on_success: Callable[[dict[str, Any]], dict[str, Any] | None] = ...,
+        on_failure: Callable[[ChildOutcome], None] = ...,
+    ) -> LiveJob:
+        """Run it in a thread of its own."""
+        ...
+
+    def cancel(self, job_id: str) -> bool:
+        """Stop it at once if it runs here."""
+        ...
+
+    def close(self) -> None:
+        """Stop every child and refuse new ones."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Workbench:
+    """The materials and the job engine, ready for use; close it when done."""
+
+    settings: Settings
+    storage: StorageBackend
+    catalog: Catalog
+    jobs: JobEngine
+
+    def domain(self, name: str) -> Domain:
+        """Return a domain.
+
+        Raises:
+            NotFoundError: If there is none; names what comes close, or why its plugin is broken.
+        """
+        return DomainRegistry.get(name)
+
+    def timeline(self, video: VideoRecord) -> FrameTimeline:
+        """Return the stored timeline of a video.
+
+        Raises:
+            NotFoundError: If it is missing from storage; says how to make it again.
+        """
+        try:
+            return FrameTimeline.load(BytesIO(self.storage.get(video.timeline_key)))
+        except NotFoundError as error:
+            raise NotFoundError(
+                f"the frame table of {video.name!r} is missing from storage; remove the video and "
+                "ingest it again"
+            ) from error
+
+    def close(self) -> None:
+        """Stop running children, close the catalog and let go of local copies."""
+        with suppress(KeyboardInterrupt):
+            self.jobs.close()
+        self.catalog.close()
+        self.storage.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()

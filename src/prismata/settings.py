@@ -1,0 +1,145 @@
+"""Every `PRISMATA_*` knob in one typed place; the only file that reads the environment.
+
+Order of precedence: environment variable, then `prismata.toml` in the working directory, then the
+default below.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from prismata.core.errors import InvalidInputError
+
+CONFIG_FILE = "prismata.toml"
+
+
+class Settings(BaseSettings):
+    """All knobs; each field's description is its help text."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="PRISMATA_", toml_file=CONFIG_FILE, extra="forbid", frozen=True
+    )
+
+    data_dir: Path = Field(
+        Path("data"), description="Folder for the local storage, the SQLite catalog and caches."
+    )
+    storage_backend: Literal["local", "s3", "memory"] = Field(
+        "local", description="Where videos, labels and models live."
+    )
+    s3_bucket: str = Field("", description="Bucket for the s3 backend.")
+    s3_prefix: str = Field("", description="Key prefix inside the bucket, for example `team-a/`.")
+    s3_endpoint_url: str = Field("", description="Endpoint of an S3-compatible store; empty = AWS.")
+    s3_region: str = Field("", description="Region of the bucket; empty = the SDK's default.")
+    cache_max_gb: float = Field(20.0, gt=0, description="Bound of the local caches in gigabytes.")
+    database_url: SecretStr = Field(
+        SecretStr(""),
+        description="SQLAlchemy URL of the catalog; empty = SQLite in the data folder.",
+    )
+    domains_dirs: str = Field(
+        "domains",
+        description=f"Folders that hold domain plugins, separated by {os.pathsep!r}.",
+    )
+    weights_dir: Path | None = Field(None, description="Folder with pretrained encoder weights.")
+    user: str = Field("", description="Author of annotations; empty = the login name.")
+    host: str = Field("127.0.0.1", description="Address the workbench listens on.")
+    port: int = Field(8501, ge=1, le=65535, description="Port the workbench listens on.")
+    detect_threads: int = Field(0, ge=0, description="Inference threads; 0 = number of cores.")
+    child_memory_mb: int = Field(
+        0, ge=0, description="Address-space limit of a detection child in MB; 0 = none."
+    )
+    stall_seconds: float = Field(
+        120.0, gt=0, description="A child that reports no progress for this long is stopped."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "WARNING", description="What is logged to standard error."
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Put the configuration file below the environment; no `.env`, no secrets folder."""
+        del dotenv_settings, file_secret_settings
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    def to_request(self) -> dict[str, Any]:
+        """Return all values, secrets included, for a child's request (a pipe, never a log).
+
+        `Settings(**request)` is the same again, whatever the child's environment says.
+        """
+        values = self.model_dump(mode="json")
+        values["data_dir"] = str(self.data_dir.resolve())
+        values["database_url"] = self.database_url.get_secret_value()
+        return values
+
+    @property
+    def storage_dir(self) -> Path:
+        """Root of the local storage backend."""
+        return self.data_dir / "storage"
+
+    @property
+    def cache_dir(self) -> Path:
+        """Feature cache and local copies; safe to delete."""
+        return self.data_dir / "cache"
+
+    @property
+    def catalog_url(self) -> str:
+        """The catalog's SQLAlchemy URL, the default filled in."""
+        chosen = self.database_url.get_secret_value()
+        return chosen or f"sqlite:///{(self.data_dir / 'prismata.db').resolve()}"
+
+    @property
+    def domain_folders(self) -> tuple[Path, ...]:
+        """Folders searched for domain plugins."""
+        return tuple(Path(part) for part in self.domains_dirs.split(os.pathsep) if part)
+
+    @property
+    def author(self) -> str:
+        """Name stored with what this user does."""
+        return self.user or os.environ.get("USER") or "unknown"
+
+
+def load_settings() -> Settings:
+    """Read environment and configuration file.
+
+    Raises:
+        InvalidInputError: If a value cannot be used or a variable or key is unknown.
+    """
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        problems = "; ".join(
+            f"PRISMATA_{'_'.join(str(part) for part in item['loc']).upper()}: {item['msg']}"
+            for item in error.errors()
+        )
+        raise InvalidInputError(f"the configuration cannot be used: {problems}") from error
+    known = {f"PRISMATA_{name.upper()}" for name in Settings.model_fields}
+    unknown = sorted(
+        name
+        for name in os.environ
+        if name.startswith("PRISMATA_")
+        and name not in known
+        and not name.startswith("PRISMATA_TEST")
+    )
+    if unknown:
+        raise InvalidInputError(
+            f"{unknown[0]} is set, but there is no such setting; known are "
+            f"{', '.join(sorted(known))}"
+        )
+    return settings
+
