@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
-import resource
 import subprocess
 import sys
 import tempfile
@@ -80,6 +80,13 @@ def read_classic(path: Path, timeline: FrameTimeline) -> int:
     return len(indices)
 
 
+def peak_rss_mb() -> int:
+    """Return this program's own peak; `ru_maxrss` would carry the parent's over into the child."""
+    status = Path("/proc/self/status").read_text("utf-8")
+    line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
+    return round(int(line.split()[1]) / 1024)
+
+
 def measure(reader: str, path: Path, stored: Path) -> dict[str, Any]:
     """Read the sampling plan with one reader in this process, and say what it took."""
     timeline = FrameTimeline.load(stored)
@@ -96,7 +103,7 @@ def measure(reader: str, path: Path, stored: Path) -> dict[str, Any]:
         "frames": frames,
         "wall_s": round((time.perf_counter() - started) * factor, 2),
         "cpu_s": round((time.process_time() - cpu) * factor, 2),
-        "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "peak_rss_mb": peak_rss_mb(),
         "extrapolated": factor > 1,
     }
 
@@ -166,6 +173,7 @@ def main() -> None:
                 "size": SIZE,
                 "scan_s": round(scan_s, 3),
                 "machine": platform.machine(),
+                "load": os.getloadavg()[0],
                 "results": results,
             }
         )

@@ -103,6 +103,7 @@ def run_fold(
         "epochs": arguments.epochs,
         "patience": arguments.epochs,
         "head": {"hidden": 64, "dropout": 0.5},
+        "batch_windows": 64,
         "weight_decay": 0.1,
     }
     request = TrainRequest(domain, recipe, val_share=0.25, fixed_groups=fixed, seed=arguments.seed)

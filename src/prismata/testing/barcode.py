@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,7 +66,7 @@ def read_barcode(pixels: NDArray[np.uint8]) -> int:
     return int("".join("1" if bit else "0" for bit in bits[1:-1]), 2)
 
 
-def write_barcode_video(
+def write_barcode_video(  # noqa: PLR0913 - one argument for each property a file can have
     path: Path,
     *,
     frames: int,
@@ -106,7 +106,7 @@ def write_barcode_video(
     if rotation not in (0, 90, 180, 270):
         raise InvalidInputError(f"a picture is turned by 0, 90, 180 or 270 degrees, not {rotation}")
     time_base = Fraction(1, 90_000)
-    if path.suffix == ".avi":  # it has no timestamps, only a rate
+    if path.suffix == ".avi" or codec == "mpeg4":  # no timestamps, or ticks of 16 bits: only a rate
         time_base = Fraction(times[1] - times[0], 1_000_000)
     with av.open(str(path), "w") as container:
         stream = _add_stream(container, codec, time_base, gop, bframes)
@@ -127,7 +127,7 @@ def write_barcode_video(
 def _add_stream(
     container: OutputContainer, codec: str, time_base: Fraction, gop: int, bframes: int
 ) -> VideoStream:
-    stream = container.add_stream(codec, rate=25, options=dict(OPTIONS[codec]))
+    stream = cast("VideoStream", container.add_stream(codec, rate=25, options=dict(OPTIONS[codec])))
     stream.time_base = stream.codec_context.time_base = time_base
     stream.codec_context.gop_size = gop
     stream.codec_context.max_b_frames = bframes

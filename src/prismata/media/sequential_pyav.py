@@ -1,0 +1,181 @@
+"""The default reader: PyAV, sequential, addressed by timestamp only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import av
+import numpy as np
+from av.video.frame import VideoFrame
+from numpy.typing import NDArray
+
+from prismata.core.errors import InvalidInputError
+from prismata.core.time import FrameTimeline
+from prismata.media.matching import FrameMatcher
+from prismata.media.pixels import Frame, Orientation, Resizer
+from prismata.media.readers import check_size, checked_indices, undecodable
+from prismata.media.source import VideoSource, frame_tick
+
+SHORT_GAP = 32
+"""Frames decoded and dropped rather than jumped over: a jump costs at least a key frame."""
+BACK_OFF_SECONDS = (0, 2, 10)
+"""How far before a frame to look for its key frame, until the file is read from its start."""
+
+
+class PyAVReader:
+    """Reads frames by their presentation timestamps; see `VideoReader`.
+
+    Going on is decoding on. Jumping is seeking to a key frame at or before the target, decoding up
+    to the target's timestamp and believing the result only if the first frame was a key frame with
+    a timestamp of the timeline; otherwise it looks further back, in the end from the start.
+
+    Args:
+        path: The file.
+        timeline: Its timeline.
+        threads: Decoder threads; 0 = as many as there are cores, 8 at most.
+
+    Raises:
+        BadVideoError: If it is not a video that can be read.
+    """
+
+    name = "pyav"
+
+    def __init__(self, path: Path, *, timeline: FrameTimeline, threads: int = 0) -> None:
+        self.timeline = timeline
+        self._path = path
+        self._threads = threads
+        with VideoSource(path, threads=1) as source:
+            first = source.first_frame()
+            orientation = Orientation.of(first)
+            self.displayed_size = orientation.displayed_size(first.width, first.height)
+        self._resizer = Resizer(orientation, self.displayed_size)
+        self._closed = False
+        self._source = VideoSource(path, threads=threads)
+        self._frames = self._source.frames()
+        self._matcher = FrameMatcher(timeline, self._source.time_base)
+        self._current: tuple[int, VideoFrame] | None = None
+        self._unbroken = True
+        """Whether everything up to here was decoded without a jump."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._closed = True
+        self._current = None
+        self._source.close()
+
+    def read(
+        self,
+        frame_indices: Sequence[int] | NDArray[np.int64],
+        *,
+        size: tuple[int, int] | None = None,
+    ) -> Iterator[Frame]:
+        """See `VideoReader.read`."""
+        indices = checked_indices(frame_indices, self.timeline)
+        check_size(size)
+        return self._deliver(indices, size)
+
+    def frame(self, frame_index: int, *, size: tuple[int, int] | None = None) -> Frame:
+        """See `VideoReader.frame`."""
+        check_size(size)
+        return self._converted(self._decoded(*checked_indices([frame_index], self.timeline)), size)
+
+    def _deliver(self, indices: list[int], size: tuple[int, int] | None) -> Iterator[Frame]:
+        last: Frame | None = None
+        for index in indices:
+            if last is None or last.index != index:
+                last = self._converted(self._decoded(index), size)
+            yield last
+
+    def _converted(self, found: tuple[int, VideoFrame], size: tuple[int, int] | None) -> Frame:
+        index, frame = found
+        return Frame(index, self.timeline.start_us(index), self._resizer.rgb(frame, size))
+
+    def _decoded(self, target: int) -> tuple[int, VideoFrame]:
+        """Return the frame at `target`, by the cheapest exact way."""
+        if self._closed:
+            raise InvalidInputError(f"{self._path.name!r} was closed; open it again to read frames")
+        if self._is_near(target):
+            if found := self._decode_on(target):
+                return found
+            if self._unbroken:
+                raise undecodable(self._path, self.timeline, target)
+        for seconds in BACK_OFF_SECONDS if target > SHORT_GAP else ():
+            if self._jump(target, seconds) and (found := self._decode_on(target)):
+                return found
+        self._start_over()
+        if found := self._decode_on(target):
+            return found
+        raise undecodable(self._path, self.timeline, target)
+
+    def _is_near(self, target: int) -> bool:
+        """Say whether decoding on is no dearer than jumping."""
+        position = self._current[0] if self._current else 0
+        if target < position:
+            return False
+        if target - position <= SHORT_GAP:
+            return True
+        wanted = self._matcher.tick_of(target)
+        entries = self._source.stream.index_entries
+        reaches_target = len(entries) > 0 and entries[len(entries) - 1].timestamp >= wanted
+        key = entries.search_timestamp(wanted) if reaches_target else -1
+        if key < 0:  # the container's index does not say
+            return target - position <= 10 * SHORT_GAP
+        return entries[key].timestamp <= self._matcher.tick_of(position)
+
+    def _decode_on(self, target: int) -> tuple[int, VideoFrame] | None:
+        """Decode forward to the target; None if the decoder passes it by without giving it."""
+        if self._current is not None and self._current[0] == target:
+            return self._current
+        for frame in self._frames:
+            tick = frame_tick(frame)
+            index = None if tick is None else self._matcher.index_of_tick(tick)
+            if index is None or (self._current is not None and index <= self._current[0]):
+                continue  # not part of the timeline: cut off, doubled, or without a timestamp
+            self._current = (index, frame)
+            if index == target:
+                return self._current
+            if index > target:
+                return None
+        return None
+
+    def _jump(self, target: int, seconds: int) -> bool:
+        """Seek to a key frame at or before the target; say whether one was found."""
+        back = round(seconds / self._source.time_base)
+        self._current, self._unbroken = None, False
+        try:
+            self._source.container.seek(
+                self._matcher.tick_of(target) - back, stream=self._source.stream
+            )
+        except av.FFmpegError:
+            return False
+        self._frames = self._source.frames()
+        first = next(self._frames, None)
+        tick = frame_tick(first) if first is not None else None
+        if first is None or tick is None or not first.key_frame:
+            return False
+        index = self._matcher.index_of_tick(tick)
+        if index is None or index > target:
+            return False
+        self._current = (index, first)
+        return True
+
+    def _start_over(self) -> None:
+        """Open the file anew at its first frame."""
+        self._source.close()
+        self._source = VideoSource(self._path, threads=self._threads)
+        self._frames = self._source.frames()
+        self._current, self._unbroken = None, True
