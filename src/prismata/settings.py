@@ -7,6 +7,7 @@ default below.
 from __future__ import annotations
 
 import os
+import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
@@ -80,10 +81,15 @@ class Settings(BaseSettings):
     def to_request(self) -> dict[str, Any]:
         """Return all values, secrets included, for a child's request (a pipe, never a log).
 
-        `Settings(**request)` is the same again, whatever the child's environment says.
+        `Settings(**request)` means the same again, whatever the child's environment and folder.
         """
         values = self.model_dump(mode="json")
         values["data_dir"] = str(self.data_dir.resolve())
+        values["domains_dirs"] = os.pathsep.join(
+            str(path.resolve()) for path in self.domain_folders
+        )
+        if self.weights_dir is not None:
+            values["weights_dir"] = str(self.weights_dir.resolve())
         values["database_url"] = self.database_url.get_secret_value()
         return values
 
@@ -122,6 +128,10 @@ def load_settings() -> Settings:
     """
     try:
         settings = Settings()
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidInputError(
+            f"{CONFIG_FILE} in this folder is not TOML: {error}; correct that line"
+        ) from error
     except ValidationError as error:
         problems = "; ".join(
             f"PRISMATA_{'_'.join(str(part) for part in item['loc']).upper()}: {item['msg']}"
@@ -142,4 +152,3 @@ def load_settings() -> Settings:
             f"{', '.join(sorted(known))}"
         )
     return settings
-

@@ -111,9 +111,7 @@ def _invent(bench: Workbench, folder: Path, seed: int) -> dict[Split, list[Video
             test=COUNTS["test"],
             seconds=SECONDS,
             seed=seed,
-            progress=lambda done, total, _name: progress.update(
-                task, completed=done, total=total
-            ),
+            progress=lambda done, total, _name: progress.update(task, completed=done, total=total),
         )
     truth = folder / "truth.csv"
     truth.write_text(truth_csv([video for part in rendered.values() for video in part]))

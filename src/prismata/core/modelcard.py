@@ -76,7 +76,7 @@ class ModelCard:
         """Read a card.
 
         Raises:
-            InvalidInputError: If it is not a card, lacks a field or is newer than this program.
+            InvalidInputError: If it is not a card, lacks a field or a rule, or is newer than this program.
         """
         try:
             raw = json.loads(text)
@@ -97,6 +97,12 @@ class ModelCard:
             raw["event_types"] = tuple(EventType(**item) for item in raw["event_types"])
             raw["clip"] = ClipSpec(**raw["clip"])
             raw["rules"] = {name: GroupingRule(**rule) for name, rule in raw["rules"].items()}
-            return cls(**raw)
-        except (KeyError, TypeError) as error:
+            card = cls(**raw)
+        except (KeyError, TypeError, AttributeError) as error:
             raise InvalidInputError(f"the model card is incomplete: {error}") from error
+        lacking = [name for name in card.event_names if name not in card.rules]
+        if lacking:
+            raise InvalidInputError(
+                f"the model card is incomplete: it has no grouping rule for {lacking[0]!r}"
+            )
+        return card

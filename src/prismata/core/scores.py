@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,8 +69,9 @@ class ScoreTrack:
             InvalidInputError: If the file is not a score track.
         """
         try:
-            with np.load(path, allow_pickle=False) as data:
+            # numpy leaves a file that it opened itself open when it turns out to be no archive.
+            with path.open("rb") as source, np.load(source, allow_pickle=False) as data:
                 names = tuple(str(name) for name in data["event_types"])
                 return cls(data["times_us"], data["scores"], names)
-        except (OSError, KeyError, ValueError) as error:
+        except (OSError, KeyError, ValueError, EOFError, BadZipFile) as error:
             raise InvalidInputError(f"{path.name} is not a score track: {error}") from error

@@ -19,6 +19,8 @@ from prismata.core.errors import InvalidInputError
 
 MICROSECONDS = 1_000_000
 
+_UNREADABLE = (OSError, KeyError, ValueError, TypeError, IndexError, EOFError, BadZipFile)
+
 
 class OutsideVideoError(InvalidInputError):
     """The instant asked for lies before the first or after the last frame."""
@@ -232,7 +234,7 @@ class FrameTimeline:
                 return cls(
                     edges[:-1], end_us=int(edges[-1]), first_pts_us=int(data["first_pts_us"])
                 )
-        except (OSError, KeyError, ValueError, EOFError, BadZipFile) as error:
+        except _UNREADABLE as error:
             raise InvalidInputError(f"this is not a stored timeline: {error}") from error
 
     def sample(self, frames_per_second: float | Fraction) -> SamplePlan:
@@ -249,7 +251,10 @@ class FrameTimeline:
             raise InvalidInputError(f"the sampling rate must be positive, not {frames_per_second}")
         count = -(-self.duration_us * rate.numerator // (MICROSECONDS * rate.denominator))
         steps = np.arange(max(1, count), dtype=np.int64)
-        times = steps * (MICROSECONDS * rate.denominator) // rate.numerator
+        # Rounded half up like the frames' own times, or a grid at the video's rate would miss
+        # every frame whose start was rounded up.
+        doubled = 2 * MICROSECONDS * rate.denominator
+        times = (steps * doubled + rate.numerator) // (2 * rate.numerator)
         times = times[times < self.duration_us]
         indices = np.searchsorted(self._edges_us, times, side="right") - 1
         return SamplePlan(times, indices.astype(np.int64))

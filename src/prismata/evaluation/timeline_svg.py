@@ -57,6 +57,8 @@ class Lane:
     matches: tuple[Match, ...]
     missed: tuple[Event, ...]
     threshold: float | None
+    unjudged: tuple[Event, ...] | None = None
+    """Detections of a video that nobody has labelled, so none is right or wrong; else None."""
 
     @property
     def found(self) -> tuple[Event, ...]:
@@ -71,6 +73,8 @@ class Lane:
     @property
     def summary(self) -> str:
         """The lane in words, short enough for a phone."""
+        if self.unjudged is not None:
+            return f"{len(self.unjudged)} detected, no labels to compare with"
         labelled, alarms = len(self.found) + len(self.missed), len(self.false_alarms)
         noun = "false alarm" if alarms == 1 else "false alarms"
         return f"{len(self.found)} of {labelled} found, {alarms} {noun}"
@@ -112,6 +116,30 @@ def plan_lanes(
     return lanes
 
 
+def plan_unjudged_lanes(
+    picture: VideoPicture, event_types: Sequence[EventType], thresholds: Mapping[str, float]
+) -> list[Lane]:
+    """Plan the lanes of a video that nobody has labelled: detections without a verdict.
+
+    Args:
+        picture: The video.
+        event_types: Their order gives letters and colours.
+        thresholds: Event type name → threshold, drawn as a line where it is known.
+    """
+    return [
+        Lane(
+            item,
+            _LETTERS[index % len(_LETTERS)],
+            item.color or PALETTE[index % len(PALETTE)],
+            (),
+            (),
+            thresholds.get(item.name),
+            tuple(event for event in picture.detections if event.event_type == item.name),
+        )
+        for index, item in enumerate(event_types)
+    ]
+
+
 def draw_timeline(picture: VideoPicture, lanes: Sequence[Lane], element_id: str) -> str:
     """Return the picture as an `<svg>` element.
 
@@ -121,7 +149,10 @@ def draw_timeline(picture: VideoPicture, lanes: Sequence[Lane], element_id: str)
         element_id: Unique in the page.
     """
     height = len(lanes) * _LANE_HEIGHT + _AXIS_HEIGHT
-    marks = max((len(lane.matches) + len(lane.missed) for lane in lanes), default=0)
+    marks = max(
+        (len(lane.matches) + len(lane.missed) + len(lane.unjudged or ()) for lane in lanes),
+        default=0,
+    )
     width = min(_MAX_WIDTH, marks * _MARK_WIDTH)
     words = "; ".join(f"{lane.event_type.title}: {lane.summary}" for lane in lanes)
     parts = [
@@ -168,6 +199,9 @@ def _lane(picture: VideoPicture, lane: Lane, lane_id: str) -> list[str]:
         meaning = "hit" if match.truth is not None else "false"
         parts.append(_mark(match.detection, meaning, detected_y, duration_us, lane_id))
     parts += [_mark(event, "missed", truth_y, duration_us, lane_id) for event in lane.missed]
+    parts += [
+        _mark(event, "detected", detected_y, duration_us, lane_id) for event in lane.unjudged or ()
+    ]
     return parts
 
 
@@ -176,11 +210,13 @@ _MEANINGS = {
     "missed": "labelled but missed",
     "hit": "detected, right",
     "false": "detected, false alarm",
+    "detected": "detected",
 }
 _SHAPES = {
     "found": '<path class="fill edge" d="M-6,-5 H6 L0,6 Z"/>',
     "missed": '<path class="hollow" d="M-6,-5 H6 L0,6 Z"/>',
     "hit": '<circle class="fill edge" r="5.5"/>',
+    "detected": '<circle class="fill edge" r="5.5"/>',
     "false": '<path class="cross" d="M-5,-5 L5,5 M-5,5 L5,-5"/>',
 }
 
@@ -197,9 +233,9 @@ def _mark(event: Event, meaning: str, y: float, duration_us: int, lane_id: str) 
     # A bar that would be thinner than a pixel still has to be seen.
     width = f"max(3px, {_percent(event.end_us - event.start_us, duration_us)})"
     fill = f' fill="url(#{lane_id})"' if meaning == "false" else ""
-    kind = {"found": "fill edge", "hit": "fill edge", "missed": "hollow dashed"}.get(
-        meaning, "edge"
-    )
+    kind = "fill edge"
+    if meaning in ("missed", "false"):
+        kind = "hollow dashed" if meaning == "missed" else "edge"
     bar = (
         f'<rect class="{kind}"{fill} x="{x}" y="{y - 6:g}" height="12" rx="2" '
         f'style="width:{width}"/>'

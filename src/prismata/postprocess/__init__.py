@@ -4,13 +4,14 @@ Invariant: pure functions of their arguments, numpy and the core only, no clock,
 """
 
 from prismata.postprocess.clips import view_clip
-from prismata.postprocess.grouping import group_events
+from prismata.postprocess.grouping import candidate_events, group_events
 from prismata.postprocess.stitch import build_track, window_centres, window_indices
 from prismata.postprocess.streaming import StreamingGrouper
 
 __all__ = [
     "StreamingGrouper",
     "build_track",
+    "candidate_events",
     "group_events",
     "view_clip",
     "window_centres",

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from prismata.core.events import Event, EventType
 from prismata.core.recipes import GroupingRule
 from prismata.core.scores import ScoreTrack
+from prismata.core.time import to_us
 from prismata.postprocess.streaming import StreamingGrouper
+
+LOWEST_LEVEL = 0.001
+"""Runs that never reach this score are noise, not candidates."""
 
 
 def group_events(
@@ -35,3 +40,42 @@ def group_events(
     else:
         found = []
     return sorted([*found, *grouper.finish(duration_us)])
+
+
+def candidate_events(
+    track: ScoreTrack,
+    event_types: Sequence[EventType],
+    rules: Mapping[str, GroupingRule],
+    *,
+    duration_us: int,
+) -> list[Event]:
+    """Return every event that some threshold would show, ranked by its score: for AP.
+
+    Average precision judges the whole ranking, and a threshold cuts it off. Runs are looked for at
+    the rule's own `leave`, then at half of it, and so on; a run that overlaps one found before, or
+    lies within `min_gap_seconds` of it, is the same event and adds nothing. So what the product
+    shows keeps its borders, and what it would miss is there with a low score.
+
+    Raises:
+        InvalidInputError: As `group_events`.
+    """
+    kept: list[Event] = []
+    for event_type in event_types:
+        rule = rules[event_type.name].candidates()
+        found: list[Event] = []
+        gap_us = to_us(rule.min_gap_seconds)
+        while rule.threshold >= LOWEST_LEVEL:
+            level = group_events(
+                track, [event_type], {event_type.name: rule}, duration_us=duration_us
+            )
+            found += [
+                event
+                for event in level
+                if all(
+                    event.start_us > other.end_us + gap_us or event.end_us < other.start_us - gap_us
+                    for other in found
+                )
+            ]
+            rule = replace(rule, threshold=rule.threshold / 2)
+        kept += found
+    return sorted(kept)

@@ -13,7 +13,7 @@ from prismata.core.jobs import JobState
 from prismata.core.modelcard import ModelCard
 from prismata.core.scores import ScoreTrack
 from prismata.evaluation import EvaluationReport, evaluate
-from prismata.postprocess import group_events
+from prismata.postprocess import candidate_events
 from prismata.services.detect import load_scores
 from prismata.services.workbench import Workbench
 
@@ -75,13 +75,12 @@ def evaluate_model(bench: Workbench, model_name: str, videos: Sequence[VideoReco
     if not videos:
         raise InvalidInputError("there is no video to evaluate on; name at least one")
     evaluated = tuple(_collect(bench, model, card, video) for video in videos)
-    rules = {name: rule.candidates() for name, rule in card.rules.items()}
     durations = {item.video.name: item.video.duration_us for item in evaluated}
     report = evaluate(
         {item.video.name: item.truth for item in evaluated},
         {
-            item.video.name: group_events(
-                item.track, card.event_types, rules, duration_us=item.video.duration_us
+            item.video.name: candidate_events(
+                item.track, card.event_types, card.rules, duration_us=item.video.duration_us
             )
             for item in evaluated
         },

@@ -13,7 +13,7 @@ from typing import Literal
 from prismata.catalog import open_catalog
 from prismata.core.errors import NotFoundError, UserError
 from prismata.domains import DomainRegistry
-from prismata.media import available_readers
+from prismata.media import READERS
 from prismata.settings import Settings
 from prismata.storage import open_storage
 
@@ -97,7 +97,7 @@ def _storage(settings: Settings) -> tuple[Verdict, str]:
 
 def _readers(settings: Settings) -> tuple[Verdict, str]:
     del settings
-    return "ok", ", ".join(available_readers())
+    return "ok", ", ".join(READERS)
 
 
 def _detection(settings: Settings) -> tuple[Verdict, str]:
@@ -132,7 +132,8 @@ def _weights(settings: Settings) -> tuple[Verdict, str]:
         return "ok", ", ".join(sorted([*(key.removeprefix("weights/") for key in stored), *files]))
     return "degraded", (
         "no pretrained encoder weights: put files below weights/ of the storage or set "
-        "PRISMATA_WEIGHTS_DIR; until then encoders are trained from scratch"
+        "PRISMATA_WEIGHTS_DIR; until then only training from scratch is possible (--train-encoder "
+        "--weights none)"
     )
 
 

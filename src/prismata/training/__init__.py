@@ -1,5 +1,5 @@
 """The training engine: the only room with torch.
 
-Invariant: data comes in as arrays (frames or features on a sampling grid, and targets), so
-training never decodes a video and never talks to the catalog.
+Invariant: the loop gets arrays (frames or features on a sampling grid, and targets) and never
+talks to the catalog. Only the datasets that a `Domain`'s classic hooks return open videos.
 """

@@ -42,12 +42,14 @@ def build_targets(
     event_types: Sequence[EventType],
     *,
     rejected: Sequence[Event] = (),
+    tolerance_us: int = 0,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return `(K, C)` targets and weights for the samples of one video.
 
     A segment makes the samples inside `[start, end)` positive; a point those within
-    `POINT_RADIUS_SAMPLES` of it (at least the nearest one). Rejected events are background that
-    counts `HARD_NEGATIVE_WEIGHT` times.
+    `POINT_RADIUS_SAMPLES` of it, or half the tolerance if that is more, for people do not mark
+    more exactly than it; at least the nearest one. Rejected events are background that counts
+    `HARD_NEGATIVE_WEIGHT` times.
 
     Raises:
         InvalidInputError: If an event has a type that the domain does not declare.
@@ -62,7 +64,7 @@ def build_targets(
                 f"event type {event.event_type!r} is not declared by the domain; it has "
                 f"{', '.join(columns)}"
             )
-        rows = _rows(times_us, event, POINT_RADIUS_SAMPLES * step)
+        rows = _rows(times_us, event, max(POINT_RADIUS_SAMPLES * step, tolerance_us / 2))
         column = columns[event.event_type]
         if is_rejected:
             weights[rows, column] = HARD_NEGATIVE_WEIGHT

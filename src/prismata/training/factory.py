@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, IterableDataset
 
 from prismata.core.events import Event
-from prismata.core.time import FrameTimeline
+from prismata.core.time import FrameTimeline, to_us
 from prismata.domains import Domain
 from prismata.media import open_video, scan
 from prismata.postprocess import window_centres, window_indices
@@ -50,7 +50,12 @@ class ClipDataset(Dataset[tuple[Tensor, Tensor]]):
             plan = timeline.sample(clip.target_fps)
             windows = window_indices(len(plan), clip.num_frames, clip.window_stride)
             centres = window_centres(len(plan), clip.window_stride)
-            targets, _ = build_targets(plan.times_us, events, domain.event_types)
+            targets, _ = build_targets(
+                plan.times_us,
+                events,
+                domain.event_types,
+                tolerance_us=to_us(domain.tolerance_seconds),
+            )
             for window, centre in zip(windows, centres, strict=True):
                 self._items.append((path, timeline, plan.frame_indices[window], targets[centre]))
 

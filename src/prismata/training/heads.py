@@ -35,6 +35,9 @@ class HeadSpec:
 class CnnLstmHead(nn.Module):
     """`(N, T, F)` features → `(N, C)` logits, one window a row.
 
+    The LSTM sees each sample's features and how they changed since the one before: change is what
+    carries over to people and places that were not in the training videos.
+
     The window's score belongs to its centre, so the centre's state goes into the MLP beside the
     mean over the window: the first says when, the second says what.
     """
@@ -44,7 +47,7 @@ class CnnLstmHead(nn.Module):
         self.norm = nn.LayerNorm(feature_size)
         self.project = nn.Linear(feature_size, spec.hidden)
         self.lstm = nn.LSTM(
-            spec.hidden,
+            2 * spec.hidden,
             spec.hidden,
             num_layers=spec.layers,
             batch_first=True,
@@ -63,8 +66,9 @@ class CnnLstmHead(nn.Module):
 
     def forward(self, windows: Tensor) -> Tensor:
         """Turn `(N, T, F)` float32 into `(N, C)` logits."""
-        hidden = torch.relu(self.project(self.norm(windows)))
-        states, _ = self.lstm(hidden)
+        hidden = self.project(self.norm(windows))
+        before = torch.cat([hidden[:, :1], hidden[:, :-1]], dim=1)
+        states, _ = self.lstm(torch.cat([torch.relu(hidden), hidden - before], dim=2))
         centre = states[:, windows.shape[1] // 2]
         return cast(Tensor, self.mlp(torch.cat([centre, states.mean(dim=1)], dim=1)))
 

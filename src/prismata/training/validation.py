@@ -14,7 +14,7 @@ from prismata.core.events import EventType
 from prismata.core.recipes import GroupingRule
 from prismata.core.scores import ScoreTrack
 from prismata.evaluation import EvaluationProtocol, evaluate
-from prismata.postprocess import group_events
+from prismata.postprocess import candidate_events
 from prismata.training.data import LabelledVideo
 from prismata.training.model import Detector
 
@@ -45,11 +45,15 @@ class Validation:
 
 
 def score_videos(
-    detector: Detector, videos: Sequence[LabelledVideo], event_names: tuple[str, ...]
+    detector: Detector,
+    videos: Sequence[LabelledVideo],
+    event_names: tuple[str, ...],
+    *,
+    stride: int = 1,
 ) -> dict[str, ScoreTrack]:
-    """Return the score track of every video."""
+    """Return the score track of every video, windows `stride` samples apart."""
     return {
-        video.name: detector.score_video(video.inputs, video.times_us, event_names)
+        video.name: detector.score_video(video.inputs, video.times_us, event_names, stride=stride)
         for video in videos
     }
 
@@ -71,10 +75,9 @@ def validate(
         weight = torch.from_numpy(video.weights) * torch.where(targets > 0, positive, 1.0)
         losses += float(binary_cross_entropy(scores, targets, weight=weight, reduction="sum"))
         weights += float(weight.sum())
-    candidate_rules = {name: rule.candidates() for name, rule in rules.items()}
     found = {
-        video.name: group_events(
-            tracks[video.name], event_types, candidate_rules, duration_us=video.duration_us
+        video.name: candidate_events(
+            tracks[video.name], event_types, rules, duration_us=video.duration_us
         )
         for video in videos
     }

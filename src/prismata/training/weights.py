@@ -133,7 +133,7 @@ def _matches(relative: str, encoder: str) -> bool:
 def _verified(path: Path, origin: str, declared: str) -> FoundWeights:
     with path.open("rb") as source:
         digest = hashlib.file_digest(source, "sha256").hexdigest()
-    expected = declared.split()[0] if declared.split() else KNOWN_DIGESTS.get(path.name, "")
+    expected = declared.split()[0].lower() if declared.split() else KNOWN_DIGESTS.get(path.name, "")
     if not digest.startswith(expected):
         raise InvalidInputError(
             f"the weights {path.name} are damaged: SHA-256 {digest[:12]}… instead of "

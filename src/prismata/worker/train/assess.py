@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from prismata.catalog import Split
 from prismata.core.events import Event, EventType
@@ -13,7 +13,7 @@ from prismata.core.scores import ScoreTrack
 from prismata.core.time import to_us
 from prismata.domains import Domain
 from prismata.evaluation import choose_threshold, evaluate, product_criterion
-from prismata.postprocess import group_events
+from prismata.postprocess import candidate_events, group_events
 from prismata.training.data import LabelledVideo
 from prismata.training.model import Detector
 from prismata.training.validation import score_videos
@@ -29,6 +29,21 @@ class Quality:
     notes: list[str]
     metrics: dict[str, Any]
     """Split → evaluation report."""
+
+
+class Grouping(Protocol):
+    """`group_events` or `candidate_events`."""
+
+    def __call__(
+        self,
+        track: ScoreTrack,
+        event_types: Sequence[EventType],
+        rules: Mapping[str, GroupingRule],
+        *,
+        duration_us: int,
+    ) -> list[Event]:
+        """Return the events of a track."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +62,11 @@ class _Scored:
         return {video.name: list(video.events) for video in self.videos}
 
     def group(
-        self, event_types: Sequence[EventType], rules: Mapping[str, GroupingRule]
+        self, how: Grouping, event_types: Sequence[EventType], rules: Mapping[str, GroupingRule]
     ) -> dict[str, list[Event]]:
         durations = self.durations_us
         return {
-            name: group_events(track, event_types, rules, duration_us=durations[name])
+            name: how(track, event_types, rules, duration_us=durations[name])
             for name, track in self.tracks.items()
         }
 
@@ -74,15 +89,21 @@ class _GroupAt:
 
 
 def assess(
-    detector: Detector, videos: Mapping[Split, Sequence[LabelledVideo]], domain: Domain
+    detector: Detector,
+    videos: Mapping[Split, Sequence[LabelledVideo]],
+    domain: Domain,
+    *,
+    stride: int,
 ) -> Quality:
     """Choose one threshold per event type, then measure validation and test split with them.
+
+    Windows are `stride` samples apart, as in detection: fewer windows give other peaks.
 
     Without validation videos the thresholds come from the training videos, and the notes say so.
     """
     names = tuple(event_type.name for event_type in domain.event_types)
     scored: dict[Split, _Scored] = {
-        split: _Scored(part, score_videos(detector, part, names))
+        split: _Scored(part, score_videos(detector, part, names, stride=stride))
         for split, part in videos.items()
         if part
     }
@@ -117,11 +138,10 @@ def _choose(scored: _Scored, domain: Domain) -> tuple[dict[str, GroupingRule], l
 
 
 def _measure(scored: _Scored, domain: Domain, rules: Mapping[str, GroupingRule]) -> dict[str, Any]:
-    wide = {name: rule.candidates() for name, rule in rules.items()}
     return evaluate(
         scored.truth,
-        scored.group(domain.event_types, wide),
-        scored.group(domain.event_types, rules),
+        scored.group(candidate_events, domain.event_types, rules),
+        scored.group(group_events, domain.event_types, rules),
         scored.durations_us,
         domain.event_types,
         tracks=scored.tracks,

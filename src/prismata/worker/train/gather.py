@@ -11,6 +11,7 @@ from prismata.catalog import DatasetVersionRecord, Split, VideoRecord
 from prismata.core.child import ChildReporter
 from prismata.core.events import Event
 from prismata.core.recipes import ClipSpec
+from prismata.core.time import to_us
 from prismata.detection.arrays import ArrayCache, VideoSource
 from prismata.detection.engines import OnnxEncoder
 from prismata.domains import Domain
@@ -79,6 +80,7 @@ def gather(
             events,
             domain.event_types,
             rejected=_events(dataset, video_id, rejected=True),
+            tolerance_us=to_us(domain.tolerance_seconds),
         )
         gathered[dataset.video_splits[video_id]].append(
             LabelledVideo(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from prismata.core.events import Event
 from prismata.core.modelcard import ModelCard
 from prismata.core.scores import ScoreTrack
 from prismata.detection.bundle import LoadedModel
-from prismata.detection.scorers import BundleScorer
+from prismata.detection.scorers import BundleScorer, ForeignScorer, Scorer
 from prismata.postprocess import build_track, group_events
 from prismata.training.export import max_difference
 from prismata.training.model import Detector
@@ -53,9 +54,10 @@ class CheckClip:
             InvalidInputError: If it is not a check clip.
         """
         try:
-            with np.load(path, allow_pickle=False) as data:
+            # numpy leaves a file that it opened itself open when it turns out to be no archive.
+            with path.open("rb") as source, np.load(source, allow_pickle=False) as data:
                 return cls(data["frames"], data["times_us"], int(data["duration_us"]))
-        except (OSError, KeyError, ValueError, EOFError) as error:
+        except (OSError, KeyError, ValueError, EOFError, BadZipFile) as error:
             raise InvalidInputError(f"{path.name} is not a check clip: {error}") from error
 
 
@@ -73,13 +75,8 @@ def compare(
     Raises:
         ExportRefusedError: If scores or events differ.
     """
-    features = np.concatenate(
-        [encode(clip.frames[i : i + 8]) for i in range(0, len(clip.frames), 8)]
-    )
-    trained = detector.score_video(
-        features, clip.times_us, model.card.event_names, stride=model.card.clip.window_stride
-    )
-    exported = _run_bundle(model, clip)
+    trained = _trained_track(detector, encode, model.card, clip)
+    exported = _track(BundleScorer(model), model.card, clip)
     difference = max_difference(trained.scores, exported.scores)
     if difference > MAX_SCORE_DIFFERENCE:
         raise ExportRefusedError(
@@ -103,9 +100,39 @@ def compare(
     }
 
 
-def _run_bundle(model: LoadedModel, clip: CheckClip) -> ScoreTrack:
-    """Score the clip the way production does: batches through the streaming scorer."""
-    scorer = BundleScorer(model)
+def compare_classic(
+    detector: Detector, encode: Encode, path: Path, card: ModelCard, clip: CheckClip
+) -> float:
+    """Return the largest difference of the single-file classic on the check clip.
+
+    Raises:
+        ExportRefusedError: If scores differ.
+    """
+    trained = _trained_track(detector, encode, card, clip)
+    scorer = ForeignScorer(path, card)
+    exported = _track(scorer, card, clip)
+    difference = max_difference(trained.scores, exported.scores)
+    if difference > MAX_SCORE_DIFFERENCE:
+        raise ExportRefusedError(
+            f"the single-file classic is not the trained model: scores on the check clip differ by "
+            f"up to {difference:.2e}, allowed is {MAX_SCORE_DIFFERENCE:.0e}; nothing was written"
+        )
+    return difference
+
+
+def _trained_track(
+    detector: Detector, encode: Encode, card: ModelCard, clip: CheckClip
+) -> ScoreTrack:
+    features = np.concatenate(
+        [encode(clip.frames[i : i + 8]) for i in range(0, len(clip.frames), 8)]
+    )
+    return detector.score_video(
+        features, clip.times_us, card.event_names, stride=card.clip.window_stride
+    )
+
+
+def _track(scorer: Scorer, card: ModelCard, clip: CheckClip) -> ScoreTrack:
+    """Score the clip the way production does: batches through a streaming scorer."""
     parts = [
         scorer.push(clip.frames[i : i + 8], [1] * len(clip.frames[i : i + 8]))
         for i in range(0, len(clip.frames), 8)
@@ -115,7 +142,7 @@ def _run_bundle(model: LoadedModel, clip: CheckClip) -> ScoreTrack:
         clip.times_us,
         np.concatenate([part.centres for part in parts]),
         np.concatenate([part.scores for part in parts]),
-        model.card.event_names,
+        card.event_names,
     )
 
 

@@ -23,7 +23,7 @@ from prismata.services.workbench import Workbench
 from prismata.training.export import export_classic, export_encoder, export_head
 from prismata.training.model import Detector
 from prismata.worker.train.encoder_setup import Encode
-from prismata.worker.train.parity import CheckClip, compare
+from prismata.worker.train.parity import CheckClip, compare, compare_classic
 
 CHECK_FILE = "check.npz"
 CARD_DRAFT_FILE = "card.json"
@@ -64,7 +64,12 @@ def write_bundle(
         names.append(CLASSIC_FILE)
     card = replace(card, files={name: file_digest(folder / name) for name in names})
     (folder / CARD_FILE).write_text(card.to_json(), encoding="utf-8")
-    card = replace(card, parity=compare(detector, encode, load_bundle(folder), check))
+    parity = compare(detector, encode, load_bundle(folder), check)
+    if classic:
+        parity["classic_max_score_difference"] = compare_classic(
+            detector, encode, folder / CLASSIC_FILE, card, check
+        )
+    card = replace(card, parity=parity)
     (folder / CARD_FILE).write_text(card.to_json(), encoding="utf-8")
     return card
 

@@ -177,7 +177,7 @@ class _Run:
 
     def _draft_card(self, trained: Trained, data: GatheredData, setup: EncoderSetup) -> ModelCard:
         self.reporter.progress(0, 1, "choosing thresholds")
-        quality = assess(trained.detector, data.videos, self.domain)
+        quality = assess(trained.detector, data.videos, self.domain, stride=self.clip.window_stride)
         self.reporter.progress(1, 1, "choosing thresholds")
         return ModelCard(
             name=self.model_name,
