@@ -76,7 +76,8 @@ class ModelCard:
         """Read a card.
 
         Raises:
-            InvalidInputError: If it is not a card, lacks a field or a rule, or is newer than this program.
+            InvalidInputError: If it is not a card, lacks a field or a rule, or is newer than
+                this program.
         """
         try:
             raw = json.loads(text)

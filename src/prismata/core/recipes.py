@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from prismata.core.errors import InvalidInputError
 
@@ -75,11 +75,3 @@ class GroupingRule:
     def leave(self) -> float:
         """Score below which a run ends."""
         return self.threshold * self.leave_ratio
-
-    def candidates(self) -> GroupingRule:
-        """Return the rule that keeps every run above `leave`, whatever its peak.
-
-        Average precision needs the whole ranked list. These runs have exactly the boundaries of
-        the detections; the detections are those among them whose score reaches `threshold`.
-        """
-        return replace(self, threshold=self.leave, leave_ratio=1.0)

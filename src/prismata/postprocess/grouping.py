@@ -51,17 +51,17 @@ def candidate_events(
 ) -> list[Event]:
     """Return every event that some threshold would show, ranked by its score: for AP.
 
-    Average precision judges the whole ranking, and a threshold cuts it off. Runs are looked for at
-    the rule's own `leave`, then at half of it, and so on; a run that overlaps one found before, or
-    lies within `min_gap_seconds` of it, is the same event and adds nothing. So what the product
-    shows keeps its borders, and what it would miss is there with a low score.
+    Average precision judges the whole ranking, and a threshold cuts it off. Events are grouped at
+    the rule's own threshold, then at half of it, and so on; one that overlaps an event found
+    before, or lies within `min_gap_seconds` of it, is the same event and adds nothing. So what the
+    product shows keeps its borders, and what it would miss is there with a low score.
 
     Raises:
         InvalidInputError: As `group_events`.
     """
     kept: list[Event] = []
     for event_type in event_types:
-        rule = rules[event_type.name].candidates()
+        rule = rules[event_type.name]
         found: list[Event] = []
         gap_us = to_us(rule.min_gap_seconds)
         while rule.threshold >= LOWEST_LEVEL:

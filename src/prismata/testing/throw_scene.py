@@ -14,6 +14,8 @@ import numpy as np
 WORLD_WIDTH, WORLD_HEIGHT = 320.0, 180.0
 MIN_SECONDS = 5.0
 HAND_RADIUS = 3.0
+TRIES = 6
+"""Draws for a throw that still fits before the end of the video."""
 VISIBLE_GAP = 1.0
 """World units between ball and hand from which on they are seen to be apart."""
 GRAVITY = 300.0
@@ -223,7 +225,8 @@ def _plan_swings(
 ) -> tuple[Swing, ...]:
     swings: list[Swing] = []
     x, free_s = float(rng.uniform(40, WORLD_WIDTH - 40)), 0.2
-    start = float(rng.uniform(0.6, 1.2))
+    start = float(rng.uniform(0.4, 0.9))
+    tries = 0
     while True:
         # First a throw, so that every video has one.
         aborts = distractors and bool(swings) and rng.random() < 0.3
@@ -234,11 +237,14 @@ def _plan_swings(
             swing = _with_flight(rng, swing, ground, radius)
         last_s = swing.flight.landing_s + 0.5 if swing.flight else swing.end_s
         if last_s > seconds:
-            return tuple(swings)
+            tries += 1
+            if tries == TRIES:
+                return tuple(swings)
+            continue  # a shorter flight may still fit
         swings.append(swing)
         free_s = swing.end_s
         ready_s = swing.flight.vanish_s + 0.15 if swing.flight else free_s
-        start = max(ready_s, free_s) + float(rng.uniform(0.25, 1.3))
+        start = max(ready_s, free_s) + float(rng.uniform(0.1, 0.8))
 
 
 def _draw_swing(rng: np.random.Generator, start: float, x: float, *, turns_back: bool) -> Swing:
@@ -262,7 +268,7 @@ def _with_flight(rng: np.random.Generator, swing: Swing, ground: float, radius: 
     velocity = (swing.facing * width / lasts, drop / lasts - GRAVITY / 2 * lasts)
     landing = swing.release_s + lasts
     flight = Flight(
-        swing.release_s, origin, velocity, landing, landing + float(rng.uniform(0.3, 0.7))
+        swing.release_s, origin, velocity, landing, landing + float(rng.uniform(0.2, 0.5))
     )
     return Swing(
         swing.start_s,
