@@ -77,12 +77,16 @@ def plan_split(
     shares: tuple[tuple[Split, float], ...] = (("test", test_share), ("val", val_share))
     for split, share in shares:
         taken = 0
-        while share and len(free) > keep_one and taken + weight[free[-1]] / 2 <= share * total:
-            name = free.pop()
-            chosen[name] = split
-            taken += weight[name]
+        for name in reversed(free if share else []):
+            # A group that is too long is passed over: a shorter one behind it may still fit.
+            if len(free) > keep_one and taken + weight[name] / 2 <= share * total:
+                free = [other for other in free if other != name]
+                chosen[name] = split
+                taken += weight[name]
         if share and not taken and len(free) > keep_one:
-            chosen[free.pop()] = split
+            shortest = min(reversed(free), key=weight.__getitem__)
+            free.remove(shortest)
+            chosen[shortest] = split
     for name in free:
         chosen[name] = "train"
     if "train" not in chosen.values():

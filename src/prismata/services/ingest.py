@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from prismata.catalog import VideoRecord
-from prismata.core.errors import BadVideoError, ConflictError, InvalidInputError, NotFoundError
+from prismata.core.errors import BadVideoError, ConflictError, NotFoundError
 from prismata.core.time import FrameTimeline, format_time
 from prismata.media import probe, scan
 from prismata.services.workbench import Workbench
@@ -206,10 +206,8 @@ def _check_name_free(bench: Workbench, name: str) -> None:
 
 def _safe_file_name(name: str) -> str:
     """Return the file name with what some stores or shells stumble over replaced."""
-    cleaned = re.sub(r"[^A-Za-z0-9._-]+", "_", name).lstrip(".-")
-    if not cleaned:
-        raise InvalidInputError(f"{name!r} cannot be used as a file name; rename the file")
-    return cleaned[-120:]
+    cleaned = re.sub(r"[^A-Za-z0-9._-]+", "_", name)[-120:].lstrip(".-")
+    return cleaned or "video"
 
 
 def _timeline_bytes(timeline: FrameTimeline) -> bytes:

@@ -12,6 +12,7 @@ from prismata.catalog import EventDraft, EventRecord, ReviewState, VideoRecord
 from prismata.core.errors import InvalidInputError, NotFoundError
 from prismata.core.events import Event
 from prismata.core.time import FrameTimeline, to_seconds
+from prismata.domains import Domain
 from prismata.formats import (
     ExportVideo,
     ImportPlan,
@@ -183,7 +184,7 @@ def export_labels(
 
     Raises:
         NotFoundError: If a video or the domain does not exist.
-        InvalidInputError: If the format holds one video and several were chosen.
+        InvalidInputError: If the format holds one video, or one event type, and there are several.
     """
     domain = bench.domain(domain_name)
     catalog = bench.catalog
@@ -213,8 +214,19 @@ def export_labels(
             "with --video"
         )
     if export_format == "classic":
-        return write_classic_json(exports[0])
+        return write_classic_json(exports[0], label=_only_event_type(exports[0], domain))
     return write_webvtt(exports[0], domain.event_types)
+
+
+def _only_event_type(video: ExportVideo, domain: Domain) -> str:
+    """Return the event type of a video's labels; the classic file has room for one."""
+    used = {event.event_type for event in (*video.events, *video.false_positives)}
+    if len(used) > 1:
+        raise InvalidInputError(
+            f"a classic file holds one event type, but {video.name!r} has labels "
+            f"{', '.join(sorted(used))}; export csv or json instead"
+        )
+    return next(iter(used), domain.event_types[0].name)
 
 
 def write_mirror(bench: Workbench, video: VideoRecord, domain_name: str) -> None:

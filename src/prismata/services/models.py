@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
@@ -64,6 +65,8 @@ def add_foreign_model(bench: Workbench, foreign: ForeignModel) -> ModelRecord:
         training={"normalization": foreign.normalization},
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+    if any(model.name == name for model in bench.catalog.models.list()):
+        raise ConflictError(f"there is a model {name!r} already; choose another --name")
     prefix = f"models/{name}/"
     bench.storage.put_file(prefix + FOREIGN_FILE, foreign.path, if_absent=True)
     return bench.catalog.models.add(
@@ -171,7 +174,7 @@ def describe_model(model: ModelRecord) -> dict[str, Any]:
 
 def _copy_bundle(bench: Workbench, model: ModelRecord, target: Path) -> dict[str, Any]:
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f"{target.name}.part")
+    temporary = target.with_name(f"{target.name}.{os.getpid()}.part")
     temporary.mkdir()
     names = ["card.json", *sorted(model.card.get("files", {}))]
     try:

@@ -1,0 +1,32 @@
+"""All routes of the process beside the pages."""
+
+from __future__ import annotations
+
+from starlette.routing import Route
+
+from prismata.api.bundles import BundleRoute
+from prismata.api.health import HealthRoute
+from prismata.api.jobs import JobRoute
+from prismata.api.media import MediaRoute
+from prismata.api.uploads import UploadRoute
+from prismata.services.workbench import Workbench
+
+
+def create_routes(bench: Workbench, secret: bytes) -> list[Route]:
+    """Return the routes, ready to be mounted beside the pages or alone.
+
+    Args:
+        bench: What they answer from; they do not close it.
+        secret: At least 32 random bytes; pages sign tokens with the same.
+    """
+    return [
+        Route("/api/video/{video_id}", MediaRoute(bench, secret).answer, methods=["GET"]),
+        Route(
+            "/api/upload/{upload_id}",
+            UploadRoute(bench, secret).answer,
+            methods=["GET", "PUT", "PATCH"],
+        ),
+        Route("/api/model/{model_id}", BundleRoute(bench, secret).answer, methods=["GET"]),
+        Route("/api/jobs/{job_id}", JobRoute(bench).answer, methods=["GET"]),
+        Route("/api/health", HealthRoute(bench).answer, methods=["GET"]),
+    ]

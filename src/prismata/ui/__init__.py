@@ -1,0 +1,8 @@
+"""Room: ui. Pages over the services, for people who label, train and look at what was found.
+
+Invariant: a page decides nothing that a service can decide, and holds nothing that must survive.
+"""
+
+from prismata.ui.server import create_app
+
+__all__ = ["create_app"]

@@ -1,0 +1,49 @@
+"""The script that Streamlit runs for every visit: page frame and navigation, nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from prismata.ui.panels.notices import guarded
+from prismata.ui.screens import analyze, health, label, library, train
+
+FAVICON = Path(__file__).parent / "panels" / "assets" / "favicon.svg"
+
+
+def main() -> None:
+    """Show the page that was asked for."""
+    # A file of ours, because an icon by name would be fetched from a font server.
+    st.set_page_config(page_title="Prismata", page_icon=str(FAVICON), layout="wide")
+    page = st.navigation(
+        [
+            st.Page(guarded(label.show), title="Label", icon=":material/edit_note:", default=True),
+            st.Page(
+                guarded(train.show),
+                title="Train",
+                icon=":material/model_training:",
+                url_path="train",
+            ),
+            st.Page(
+                guarded(analyze.show), title="Analyze", icon=":material/search:", url_path="analyze"
+            ),
+            st.Page(
+                guarded(library.show),
+                title="Library",
+                icon=":material/video_library:",
+                url_path="library",
+            ),
+            st.Page(
+                guarded(health.show),
+                title="Health",
+                icon=":material/monitor_heart:",
+                url_path="health",
+            ),
+        ],
+        position="top",
+    )
+    page.run()
+
+
+main()

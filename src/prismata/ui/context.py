@@ -1,0 +1,59 @@
+"""What the pages stand on: the one workbench of the process, and addresses of our own routes.
+
+Streamlit runs the pages in threads of its own and hands them nothing, so they find it here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Literal
+
+from prismata.core.errors import InternalError
+from prismata.services.access import mint_token
+from prismata.services.workbench import Workbench
+
+
+@dataclass(frozen=True, slots=True)
+class _Context:
+    bench: Workbench
+    secret: bytes
+
+
+_context: _Context | None = None
+
+
+def set_workbench(bench: Workbench, secret: bytes) -> None:
+    """Give the pages their workbench; the routes must know the same secret."""
+    global _context
+    _context = _Context(bench, secret)
+
+
+def workbench() -> Workbench:
+    """Return the workbench of this process.
+
+    Raises:
+        InternalError: If nobody has set it.
+    """
+    return _require().bench
+
+
+def signed_url(scope: Literal["video", "model"], subject: str) -> str:
+    """Return a new address of a route; keep it, because another one makes a player start over."""
+    return f"/api/{scope}/{subject}?token={mint_token(_require().secret, scope, subject)}"
+
+
+def upload_token() -> str:
+    """Return a permission to upload videos."""
+    return mint_token(_require().secret, "upload", "")
+
+
+def can_train_here() -> bool:
+    """Say whether the train extra is installed; asks without importing it."""
+    return find_spec("torch") is not None and find_spec("onnx") is not None
+
+
+def _require() -> _Context:
+    if _context is None:
+        raise InternalError("the pages were started without a workbench; use `prismata serve`")
+    return _context

@@ -1,0 +1,1 @@
+"""Panels: pieces that several screens show."""

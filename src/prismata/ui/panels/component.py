@@ -1,0 +1,61 @@
+"""Our browser components: a page of HTML, a style sheet and a plain module each, no build step."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any, Literal
+
+import streamlit as st
+
+ComponentName = Literal["player", "timeline", "upload"]
+
+_HTML = {
+    "player": (
+        '<div class="player">\n'
+        '  <video controls playsinline preload="metadata"></video>\n'
+        '  <p class="trouble" role="alert" hidden></p>\n'
+        '  <div class="bar">\n'
+        '    <output class="clock" aria-label="time of the shown frame">0:00.000</output>\n'
+        '    <button type="button" class="start">Use as start</button>\n'
+        '    <button type="button" class="end">Use as end</button>\n'
+        "  </div>\n"
+        "</div>\n"
+    ),
+    "timeline": (
+        '<div class="scroll" tabindex="0" role="group" aria-label="timeline, click to seek">\n'
+        '  <div class="picture"></div>\n'
+        '  <div class="head" hidden></div>\n'
+        "</div>\n"
+    ),
+    "upload": (
+        '<label class="drop">\n'
+        '  <input type="file" multiple accept="video/*,.mkv,.ts,.mts,.avi,.flv,.wmv">\n'
+        "  <span><b>Choose videos</b> or drop them here</span>\n"
+        "</label>\n"
+        '<ul class="files" aria-live="polite"></ul>\n'
+    ),
+}
+
+
+def mount(name: ComponentName, **arguments: Any) -> Any:  # noqa: ANN401 - Streamlit's own shape
+    """Show a component and return its state.
+
+    It is declared in each run, which costs nothing when nothing changed: a declaration at import
+    would be unknown to every runtime after the first one of a process.
+    """
+    style, script = _assets(name)
+    # The line break keeps Streamlit from taking a short string for the path of a file.
+    declared = st.components.v2.component(
+        f"prismata_{name}", html=f"\n{_HTML[name]}", css=f"\n{style}", js=f"\n{script}"
+    )
+    return declared(**arguments)
+
+
+@lru_cache
+def _assets(name: ComponentName) -> tuple[str, str]:
+    folder = files("prismata.ui.panels").joinpath("assets")
+    return (
+        folder.joinpath(f"{name}.css").read_text(encoding="utf-8"),
+        folder.joinpath(f"{name}.js").read_text(encoding="utf-8"),
+    )

@@ -1,0 +1,134 @@
+"""One detection run: events as they are found, then the result with its timeline and files."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+
+from prismata.catalog import DetectionRunRecord, VideoRecord
+from prismata.core.events import Event, EventType
+from prismata.core.modelcard import ModelCard
+from prismata.formats import ExportVideo, write_events_csv
+from prismata.services.regroup import Regrouped, regroup
+from prismata.ui import state
+from prismata.ui.context import workbench
+from prismata.ui.panels.event_table import show_event_table
+from prismata.ui.panels.notices import guarded, plain
+from prismata.ui.panels.player import Seek
+from prismata.ui.panels.progress import show_progress
+from prismata.ui.times import middle_of_frame
+
+_REFRESH_SECONDS = 1.0
+_KEPT_ON_CANCEL = "Cancelling keeps no result of this run; labels and earlier results stay."
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A finished run under the thresholds that are set now."""
+
+    run: DetectionRunRecord
+    found: Regrouped
+    truth: tuple[Event, ...]
+    """What people labelled on this video, of the events that the model knows."""
+
+
+def show_running(run: DetectionRunRecord) -> None:
+    """Show a running detection, refreshed each second until it ends."""
+
+    @st.fragment(run_every=_REFRESH_SECONDS)
+    def live() -> None:
+        guarded(look)()
+
+    def look() -> None:
+        catalog = workbench().catalog
+        now = catalog.detections.get(run.id)
+        if now.state.is_final or now.job_id is None:
+            st.rerun()
+        show_progress(catalog.jobs.get(now.job_id), what_is_kept=_KEPT_ON_CANCEL)
+        found = [item.event for item in catalog.events.list(detection_run_id=run.id)]
+        if found:
+            st.caption(f"{len(found)} found so far")
+            model = catalog.models.get(run.model_id)
+            show_event_table(found[-8:], event_types_of(model.card))
+
+    live()
+
+
+def load_detection(
+    video: VideoRecord, run: DetectionRunRecord, thresholds: dict[str, float]
+) -> Result:
+    """Return a finished run under the given thresholds, and what people labelled there."""
+    bench = workbench()
+    found = regroup(bench, run, thresholds)
+    model = bench.catalog.models.get(run.model_id)
+    known = {item.name for item in found.event_types}
+    labels = bench.catalog.events.list(video_id=video.id, domain=model.domain, origin="annotation")
+    truth = tuple(
+        item.event
+        for item in labels
+        if item.review_state not in ("rejected", "unsure") and item.event.event_type in known
+    )
+    return Result(run, found, truth)
+
+
+def show_events(video: VideoRecord, result: Result) -> Seek | None:
+    """Show what was found as a table with downloads; return where the player is to go."""
+    run, found = result.run, result.found
+    number = len(found.events)
+    st.markdown(f"**{number} event{'' if number == 1 else 's'}** in {plain(video.name)}")
+    st.caption(plain(_how(run)))
+    if not found.events:
+        st.markdown("Nothing reached the threshold. Lower it, or look at the curve.")
+    rows = []
+    if found.events:
+        key = f"{state.RESULT_TABLE}:{run.id}:{hash(found.events)}"
+        rows = show_event_table(found.events, found.event_types, key=key)
+    _show_downloads(video, run, found)
+    if not rows:
+        return None
+    event = found.events[rows[0]]
+    middle = middle_of_frame(workbench().timeline(video), event.start_us)
+    return Seek(middle, f"{run.id}:{event.start_us}:{event.event_type}")
+
+
+def event_types_of(card: dict[str, object]) -> tuple[EventType, ...]:
+    """Return the event types of a stored model card."""
+    return ModelCard.from_json(json.dumps(card)).event_types
+
+
+def _show_downloads(video: VideoRecord, run: DetectionRunRecord, found: Regrouped) -> None:
+    bench = workbench()
+    stem = Path(video.name).stem
+    with st.container(horizontal=True):
+        st.download_button(
+            "Result as JSON",
+            lambda: bench.storage.get(run.result_key),
+            file_name=f"{stem}-detections.json",
+            mime="application/json",
+            icon=":material/download:",
+            on_click="ignore",
+            help="As the run left it, with its own thresholds and everything that was used.",
+        )
+        st.download_button(
+            "Events as CSV",
+            lambda: write_events_csv(
+                [ExportVideo(video.name, found.events, bench.timeline(video))]
+            ),
+            file_name=f"{stem}-detections.csv",
+            mime="text/csv",
+            icon=":material/download:",
+            on_click="ignore",
+            help="As shown above, with the thresholds that are set now.",
+        )
+
+
+def _how(run: DetectionRunRecord) -> str:
+    words = [run.runtime]
+    if run.wall_seconds is not None:
+        words.append(f"{run.wall_seconds:.1f} s")
+    if run.peak_rss_mb:
+        words.append(f"peak {run.peak_rss_mb:.0f} MB")
+    return " · ".join(word for word in words if word)

@@ -1,0 +1,79 @@
+"""Events as a table: times as m:ss.mmm, a letter beside each type so that colour is never alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from prismata.core.events import Event, EventType
+from prismata.core.time import format_time
+from prismata.ui import state
+
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_MAX_HEIGHT = 460
+_ROW_HEIGHT = 35
+
+
+def show_event_table(
+    events: Sequence[Event],
+    event_types: Sequence[EventType],
+    *,
+    key: str = "",
+    extra: dict[str, list[str]] | None = None,
+    several: bool = False,
+) -> list[int]:
+    """Show events by time and return the positions of those selected.
+
+    Args:
+        events: In the order to show.
+        event_types: Their order gives the letters.
+        key: One of the session's names; empty for a table in which nothing can be selected.
+        extra: Further columns, one text an event.
+        several: Whether more than one can be selected.
+    """
+    frame = _frame(events, event_types, extra or {})
+    config = {
+        "Score": st.column_config.NumberColumn(format="%.2f", width="small"),
+        "Start": st.column_config.TextColumn(width="small", alignment="right"),
+        "End": st.column_config.TextColumn(width="small", alignment="right"),
+    }
+    height = min(_MAX_HEIGHT, (len(events) + 1) * _ROW_HEIGHT + 3)
+    if not key:
+        st.dataframe(frame, hide_index=True, column_config=config, height=height)
+        return []
+    st.dataframe(
+        frame,
+        hide_index=True,
+        column_config=config,
+        height=height,
+        key=key,
+        on_select="rerun",
+        selection_mode="multi-row" if several else "single-row",
+    )
+    return [row for row in state.selected_rows(key) if row < len(events)]
+
+
+def title_of(name: str, event_types: Sequence[EventType]) -> str:
+    """Return letter and title of an event type, as in the timeline; the name if it is unknown."""
+    for index, item in enumerate(event_types):
+        if item.name == name:
+            return f"{_LETTERS[index % len(_LETTERS)]} · {item.title}"
+    return name
+
+
+def _frame(
+    events: Sequence[Event], event_types: Sequence[EventType], extra: dict[str, list[str]]
+) -> pd.DataFrame:
+    columns: dict[str, list[str] | list[float | None]] = {
+        "Event": [title_of(event.event_type, event_types) for event in events],
+        "Start": [format_time(event.start_us) for event in events],
+    }
+    if any(event.kind == "segment" for event in events):
+        columns["End"] = [
+            format_time(event.end_us) if event.kind == "segment" else "" for event in events
+        ]
+    if any(event.score is not None for event in events):
+        columns["Score"] = [event.score for event in events]
+    return pd.DataFrame(columns | extra)

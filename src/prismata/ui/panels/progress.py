@@ -1,0 +1,86 @@
+"""Running work: how far, what now, how long still; and a way out."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import streamlit as st
+
+from prismata.catalog import JobRecord
+from prismata.core.errors import UserError
+from prismata.core.jobs import FailureCause, JobState
+from prismata.ui import state
+from prismata.ui.context import workbench
+from prismata.ui.panels.notices import plain, refuse, show_notice
+
+_ETA_FROM = 0.03
+"""Below this share the rest cannot be told from the start-up."""
+
+_CAUSES = {
+    FailureCause.USER_ERROR: "",
+    FailureCause.OUT_OF_MEMORY: "Out of memory",
+    FailureCause.CRASHED: "Crashed",
+    FailureCause.KILLED: "Killed",
+    FailureCause.STALLED: "Stalled",
+    FailureCause.LOST: "Lost",
+    FailureCause.STORAGE: "Storage",
+    FailureCause.BUG: "A mistake of ours",
+}
+
+
+def show_progress(job: JobRecord, *, what_is_kept: str) -> None:
+    """Show a job that waits or runs.
+
+    Args:
+        job: The job.
+        what_is_kept: One sentence: what stays if people cancel it.
+    """
+    words = [job.progress_note or ("waiting to start" if job.started_at is None else "starting")]
+    if left := _left(job):
+        words.append(left)
+    if job.peak_rss_mb:
+        words.append(f"{job.peak_rss_mb:.0f} MB")
+    st.progress(min(1.0, job.progress), text=plain(" · ".join([f"{job.progress:.0%}", *words])))
+    if job.cancel_requested:
+        st.caption("Cancelling …")
+        return
+    st.button(
+        "Cancel",
+        icon=":material/stop_circle:",
+        key=f"cancel:{job.id}",
+        help=what_is_kept,
+        on_click=_cancel,
+        args=(job.id,),
+    )
+
+
+def show_end(job: JobRecord) -> None:
+    """Say why a job that did not succeed ended, with the log folded away."""
+    if job.state is JobState.CANCELLED:
+        show_notice("info", "This was cancelled before it finished.")
+        return
+    cause = _CAUSES.get(job.cause, "Failed") if job.cause else "Failed"
+    show_notice("error", f"{cause}: {job.message}" if cause else job.message)
+    if job.log_tail:
+        with st.expander("What the process said last"):
+            st.code("\n".join(job.log_tail), language=None, wrap_lines=True)
+
+
+def _cancel(job_id: str) -> None:
+    bench = workbench()
+    try:
+        if not bench.jobs.cancel(job_id):
+            bench.catalog.jobs.request_cancel(job_id)
+    except UserError as error:
+        refuse(error)
+    else:
+        state.notify("info", "Cancelling; it ends in a moment.")
+
+
+def _left(job: JobRecord) -> str:
+    if job.started_at is None or not _ETA_FROM <= job.progress < 1:
+        return ""
+    passed = (datetime.now(UTC) - job.started_at).total_seconds()
+    left = round(passed * (1 - job.progress) / job.progress)
+    minutes, seconds = divmod(left, 60)
+    return f"about {minutes}:{seconds:02d} left"

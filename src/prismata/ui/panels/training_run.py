@@ -1,0 +1,115 @@
+"""One training run: its epochs while it learns, its report when it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from prismata.catalog import TrainingRunRecord
+from prismata.core.jobs import JobState
+from prismata.evaluation.report import NO_VALUE, format_percent
+from prismata.ui.context import workbench
+from prismata.ui.panels.notices import guarded, plain, show_notice
+from prismata.ui.panels.progress import show_end, show_progress
+
+_REFRESH_SECONDS = 1.0
+_KEPT_ON_CANCEL = "Cancelling keeps the last checkpoint; `prismata train --resume` goes on from it."
+_CURVES = {"val_map_point": "points", "val_map_segment": "segments"}
+
+
+def show_training_run(run: TrainingRunRecord) -> None:
+    """Show a run: refreshed each second while it goes, then with its report."""
+    st.caption(plain(f"{run.name} · {_recipe(run)} · started {run.started_at:%Y-%m-%d %H:%M} UTC"))
+    if run.state.is_final:
+        _show_ended(run)
+        return
+
+    @st.fragment(run_every=_REFRESH_SECONDS)
+    def live() -> None:
+        guarded(look)()
+
+    def look() -> None:
+        catalog = workbench().catalog
+        now = catalog.runs.get(run.id)
+        if now.state.is_final or now.job_id is None:
+            st.rerun()
+        show_progress(catalog.jobs.get(now.job_id), what_is_kept=_KEPT_ON_CANCEL)
+        _show_curves(now.history)
+
+    live()
+
+
+def show_metrics(metrics: Mapping[str, Any]) -> None:
+    """Show the event metrics of a model: one table a split, chance beside the mean."""
+    titles = {"train": "Training videos", "val": "Validation", "test": "Held out"}
+    for split, title in titles.items():
+        report = metrics.get(split)
+        if not isinstance(report, Mapping) or not report.get("types"):
+            continue
+        words = [
+            f"mAP of {kind} {format_percent(mean['mean'])} "
+            f"(by chance {format_percent(mean['chance'])})"
+            for kind in ("points", "segments")
+            if (mean := report.get(kind)) and mean["mean"] is not None
+        ]
+        st.markdown(f"**{title}** · {', '.join(words) or 'no average precision to report'}")
+        st.dataframe(pd.DataFrame([_row(item) for item in report["types"]]), hide_index=True)
+        for note in report.get("notes", ()):
+            st.caption(plain(note))
+
+
+def _show_ended(run: TrainingRunRecord) -> None:
+    if run.state is JobState.SUCCEEDED:
+        report, curves = st.columns([3, 2], gap="large")
+        with report:
+            show_metrics(run.metrics)
+        with curves:
+            _show_curves(run.history)
+        return
+    if run.job_id:
+        show_end(workbench().catalog.jobs.get(run.job_id))
+    elif run.error:
+        show_notice("error", run.error)
+    _show_curves(run.history)
+
+
+def _show_curves(history: list[dict[str, Any]]) -> None:
+    if not history:
+        return
+    frame = pd.DataFrame(history).set_index("epoch")
+    precision = {
+        f"mAP {title}": frame[name]
+        for name, title in _CURVES.items()
+        if name in frame and frame[name].notna().any()
+    }
+    last = history[-1]
+    st.caption(f"Epoch {last['epoch']} · loss {last['train_loss']:.4f}")
+    if len(frame) > 1:
+        st.line_chart(frame["train_loss"], y_label="training loss", x_label="epoch", height=180)
+        if precision:
+            st.line_chart(
+                pd.DataFrame(precision), y_label="validation", x_label="epoch", height=180
+            )
+
+
+def _row(item: Mapping[str, Any]) -> dict[str, str]:
+    hourly = item["false_alarms_per_hour"]
+    return {
+        "Event": item["title"],
+        "Labelled": str(item["num_truth"]),
+        "Found": str(item["num_detected"]),
+        "Counts as found": item["criterion"],
+        "F1": format_percent(item["f1"]),
+        "Precision": format_percent(item["precision"]),
+        "Recall": format_percent(item["recall"]),
+        "False alarms per hour": NO_VALUE if hourly is None else f"{hourly:.1f}",
+    }
+
+
+def _recipe(run: TrainingRunRecord) -> str:
+    settings = run.recipe.get("training", {})
+    frozen = "frozen" if settings.get("frozen", True) else "trained"
+    return f"encoder {settings.get('encoder', 'resnet18')} ({frozen})"

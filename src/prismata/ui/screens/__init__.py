@@ -1,0 +1,1 @@
+"""Screens: one file a page, each a composition of panels over the services."""

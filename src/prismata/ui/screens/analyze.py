@@ -1,0 +1,116 @@
+"""Analyze: a model looks for events in a video, in a process of its own."""
+
+from __future__ import annotations
+
+import json
+
+import streamlit as st
+
+from prismata.catalog import DetectionRunRecord, ModelRecord, VideoRecord
+from prismata.core.errors import UserError
+from prismata.core.jobs import JobState
+from prismata.core.modelcard import ModelCard
+from prismata.services.detect import DetectRequest, prepare_detection, start_detection
+from prismata.ui.context import workbench
+from prismata.ui.panels.detection import Result, load_detection, show_events, show_running
+from prismata.ui.panels.notices import plain, refuse, show_waiting_notices
+from prismata.ui.panels.pickers import pick_model, pick_video
+from prismata.ui.panels.player import Seek, show_player
+from prismata.ui.panels.progress import show_end
+from prismata.ui.panels.timeline import show_timeline
+from prismata.ui.panels.upload import show_upload
+
+
+def show() -> None:
+    """Show the page."""
+    choices = st.columns([2, 1])
+    with choices[0]:
+        video = pick_video()
+    if video is None:
+        show_waiting_notices()
+        return
+    with choices[1]:
+        model = pick_model(video)
+    left, right = st.columns([3, 2], gap="medium")
+    result, seek = None, None
+    with right:
+        if model is not None:
+            result, seek = _show_model(video, model)
+        else:
+            show_waiting_notices()
+        with st.expander("Add videos", icon=":material/add:"):
+            show_upload(video.domain)
+    with left:
+        show_player(video, seek=seek)
+        if result is not None:
+            show_timeline(video, result.found, result.truth)
+
+
+def _show_model(video: VideoRecord, model: ModelRecord) -> tuple[Result | None, Seek | None]:
+    """Show everything about this model on this video but the pictures."""
+    card = ModelCard.from_json(json.dumps(model.card))
+    runs = workbench().catalog.detections.list(video_id=video.id, model_id=model.id)
+    thresholds = _show_thresholds(model, card)
+    finished = next((run for run in runs if run.state is JobState.SUCCEEDED), None)
+    st.button(
+        "Run detection",
+        icon=":material/play_arrow:",
+        type="secondary" if finished else "primary",
+        width="stretch",
+        on_click=_start,
+        args=(video, model, card, thresholds),
+    )
+    show_waiting_notices()
+    _show_run_state(runs)
+    if finished is None:
+        return None, None
+    if finished is not runs[0]:
+        st.caption(f"Below is the result of {finished.created_at:%Y-%m-%d %H:%M} UTC.")
+    result = load_detection(video, finished, thresholds)
+    return result, show_events(video, result)
+
+
+def _show_thresholds(model: ModelRecord, card: ModelCard) -> dict[str, float]:
+    """Let people move the thresholds; a finished run is grouped anew at once."""
+    thresholds = {}
+    for item in card.event_types:
+        thresholds[item.name] = st.slider(
+            f"Threshold for {plain(item.title)}" if len(card.event_types) > 1 else "Threshold",
+            min_value=0.01,
+            max_value=0.99,
+            value=min(0.99, max(0.01, round(card.rules[item.name].threshold, 2))),
+            step=0.01,
+            key=f"threshold:{model.id}:{item.name}",
+            help="Scores below it are no events. Moving it groups a finished run anew, at once.",
+        )
+    return thresholds
+
+
+def _show_run_state(runs: list[DetectionRunRecord]) -> None:
+    if not runs:
+        st.markdown(
+            "**This model has not looked at this video yet.** Press **Run detection**; events "
+            "appear while it runs."
+        )
+        return
+    newest = runs[0]
+    if newest.state is JobState.RUNNING:
+        show_running(newest)
+    elif newest.state is not JobState.SUCCEEDED and newest.job_id:
+        show_end(workbench().catalog.jobs.get(newest.job_id))
+
+
+def _start(
+    video: VideoRecord, model: ModelRecord, card: ModelCard, thresholds: dict[str, float]
+) -> None:
+    moved = {
+        name: value
+        for name, value in thresholds.items()
+        if abs(value - card.rules[name].threshold) > 0.005
+    }
+    bench = workbench()
+    try:
+        prepared = prepare_detection(bench, DetectRequest(video.id, model.id, thresholds=moved))
+        start_detection(bench, prepared)
+    except UserError as error:
+        refuse(error)

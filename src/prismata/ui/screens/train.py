@@ -1,0 +1,152 @@
+"""Train: what there is to learn from, how, and what came of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from prismata.catalog import Split, VideoRecord
+from prismata.core.errors import UserError
+from prismata.core.time import format_time
+from prismata.domains import Domain
+from prismata.services.datasets import SplitPlan, plan_split
+from prismata.services.train import TrainRequest, prepare_training, start_training
+from prismata.ui import state
+from prismata.ui.context import can_train_here, workbench
+from prismata.ui.panels.models import show_models
+from prismata.ui.panels.notices import plain, refuse, show_notice, show_waiting_notices
+from prismata.ui.panels.pickers import pick_domain
+from prismata.ui.panels.training_run import show_training_run
+
+_SPLITS: dict[Split, str] = {"train": "training", "val": "validation", "test": "held out"}
+
+RECIPES: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "quick": (
+        "Quick on CPU",
+        "A ready-made picture encoder stays as it is, only the head learns: minutes.",
+        {"encoder": "resnet18", "frozen": True},
+    ),
+    "tiny": (
+        "Train the encoder too",
+        "A tiny encoder learns with the head, from nothing; for pictures unlike photographs.",
+        {"encoder": "tiny", "frozen": False, "weights": "none"},
+    ),
+}
+"""Id → title, what it means, settings that differ from the defaults."""
+
+
+def show() -> None:
+    """Show the page."""
+    domain = pick_domain()
+    if domain is None:
+        show_waiting_notices()
+        return
+    data, start = st.columns([3, 2], gap="large")
+    with data:
+        st.subheader("1 · Data")
+        plan = _show_data(domain)
+    with start:
+        st.subheader("2 · Recipe")
+        if plan is not None:
+            _show_start(domain)
+        else:
+            st.caption("Comes when there are labels.")
+        show_waiting_notices()
+    runs = workbench().catalog.runs.list(domain=domain.name)
+    if runs:
+        st.subheader("Latest run")
+        show_training_run(runs[0])
+    show_models(domain.name)
+
+
+def _show_data(domain: Domain) -> SplitPlan | None:
+    bench = workbench()
+    labels = [
+        item
+        for item in bench.catalog.events.list(domain=domain.name, origin="annotation")
+        if item.review_state not in ("rejected", "unsure")
+    ]
+    if not labels:
+        st.markdown(
+            f"**Nothing is labelled for {plain(domain.title)} yet.** Mark a few events under "
+            f"**Label** above, or import them with `prismata labels import FILE --domain "
+            f"{domain.name}`."
+        )
+        return None
+    labelled = {item.video_id for item in labels}
+    videos = [
+        video
+        for video in bench.catalog.videos.list()
+        if video.id in labelled or video.domain == domain.name
+    ]
+    plan = plan_split(videos, seed=_seed())
+    counts = Counter((item.video_id, item.event.event_type) for item in labels)
+    _show_videos(domain, videos, plan, counts)
+    if plan.note:
+        show_notice("info", plan.note)
+    return plan
+
+
+def _show_videos(
+    domain: Domain, videos: list[VideoRecord], plan: SplitPlan, counts: Counter[tuple[str, str]]
+) -> None:
+    parts = Counter(plan.splits.values())
+    total = sum(counts.values())
+    words = [f"{parts[split]} for {word}" for split, word in _SPLITS.items() if parts[split]]
+    st.markdown(f"**{total} labels in {len(videos)} videos**, {', '.join(words)}")
+    columns: dict[str, list[Any]] = {
+        "Video": [video.name for video in videos],
+        "Part": [_SPLITS[plan.splits[video.id]] for video in videos],
+        "Group": [video.group_name for video in videos],
+        "Length": [format_time(video.duration_us) for video in videos],
+    }
+    for item in domain.event_types:
+        columns[item.title] = [counts[video.id, item.name] for video in videos]
+    height = min(320, 38 + 35 * len(videos))
+    st.dataframe(pd.DataFrame(columns), hide_index=True, height=height)
+    st.caption("Videos of one group always stay in one part, so that validation sees new scenes.")
+
+
+def _show_start(domain: Domain) -> None:
+    if not can_train_here():
+        st.markdown(
+            "**Training needs PyTorch, which is not installed here.** Everything else works."
+        )
+        st.code('pip install "prismata[train]"', language="bash")
+        return
+    chosen = st.radio(
+        "Recipe",
+        list(RECIPES),
+        format_func=lambda name: RECIPES[name][0],
+        captions=[what for _, what, _ in RECIPES.values()],
+        key=state.RECIPE,
+        label_visibility="collapsed",
+    )
+    with st.expander("More"):
+        epochs = st.number_input("Most epochs", 1, 500, 30, help="It stops early by itself.")
+        st.number_input("Seed", 0, 10_000, key=state.SEED, help="Same seed, same split and run.")
+    st.button(
+        "Start training",
+        icon=":material/play_arrow:",
+        type="primary",
+        width="stretch",
+        on_click=_start,
+        args=(domain.name, chosen, int(epochs)),
+    )
+
+
+def _seed() -> int:
+    return int(state.text(state.SEED) or 0)
+
+
+def _start(domain: str, recipe: str, epochs: int) -> None:
+    settings = {**RECIPES[recipe][2], "epochs": epochs}
+    bench = workbench()
+    try:
+        prepared = prepare_training(bench, TrainRequest(domain, settings, seed=_seed()))
+        start_training(bench, prepared)
+    except UserError as error:
+        refuse(error)

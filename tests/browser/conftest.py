@@ -1,0 +1,165 @@
+"""The whole program as a person gets it: `prismata serve` in a process, a browser before it."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from prismata.core.events import Event
+from prismata.services.ingest import ingest_file
+from prismata.services.labels import add_label
+from prismata.testing.synth import render_flashes
+
+CHROMIUM = Path("/usr/bin/chromium")
+WAIT_MS = 30_000
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+
+
+class Server:
+    """A running workbench."""
+
+    def __init__(self, settings, log):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = log
+        environment = dict(
+            os.environ,
+            PRISMATA_DATA_DIR=str(settings.data_dir),
+            PRISMATA_DOMAINS_DIRS=settings.domains_dirs,
+            PRISMATA_USER="ada",
+            PRISMATA_DETECT_THREADS="1",
+        )
+        with log.open("w") as target:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "prismata", "serve", "--port", str(self.port)],
+                env=environment,
+                stdout=target,
+                stderr=subprocess.STDOUT,
+            )
+        self._wait()
+
+    def _wait(self):
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                break
+            if self.answers():
+                return
+            time.sleep(0.1)
+        raise AssertionError(f"the server did not start:\n{self.log.read_text()}")
+
+    def answers(self):
+        try:
+            return httpx.get(f"{self.url}/api/health", timeout=5).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def stop(self):
+        self.process.send_signal(signal.SIGINT)
+        try:
+            return self.process.wait(30)
+        finally:
+            self.process.kill()
+
+    def detection_child(self):
+        """The process that detects, as soon as there is one."""
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            for pid in descendants(self.process.pid):
+                words = command_line(pid)
+                # The warden between has the child's command behind its own.
+                if words[1:3] == ["-m", "prismata.detection"]:
+                    return pid
+            time.sleep(0.005)
+        raise AssertionError("no detection child appeared")
+
+
+def command_line(pid):
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+    except OSError:
+        return []
+
+
+def descendants(root):
+    parents = {}
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            stat = entry.read_text()
+        except OSError:
+            continue
+        parents[int(entry.parent.name)] = int(stat.rpartition(")")[2].split()[1])
+    found = {root}
+    for _ in range(5):
+        found |= {pid for pid, parent in parents.items() if parent in found}
+    return found - {root}
+
+
+@pytest.fixture
+def long_video(bench, tmp_path):
+    """A minute: long enough to catch its detection in the act."""
+    made = render_flashes(tmp_path / "minute.mp4", seconds=60, seed=8, size=(96, 64), fps=20)
+    return ingest_file(bench, made.path, domain="flashes").video
+
+
+@pytest.fixture
+def video(bench, flashes):
+    stored = ingest_file(bench, flashes.path, domain="flashes").video
+    for event in flashes.events:
+        add_label(bench, stored, "flashes", Event.point("flash", event.start_us))
+    return stored
+
+
+@pytest.fixture
+def server(bench, settings, tmp_path):
+    running = Server(settings, tmp_path / "server.log")
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    if not CHROMIUM.exists():
+        pytest.skip(f"there is no browser at {CHROMIUM}")
+    if sys.platform != "linux":
+        pytest.skip("looks into /proc for the detection child")
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with sync_api.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(
+            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def outside():
+    """Addresses outside our own server that a page asked for."""
+    return []
+
+
+@pytest.fixture
+def page(browser, server, outside):
+    context = browser.new_context(viewport={"width": 1440, "height": 1000})
+    opened = context.new_page()
+    opened.set_default_timeout(WAIT_MS)
+    own = (server.url, server.url.replace("http", "ws"), "data:", "blob:")
+    opened.on(
+        "request",
+        lambda request: None if request.url.startswith(own) else outside.append(request.url),
+    )
+    yield opened
+    context.close()

@@ -1,0 +1,177 @@
+"""Analyze: a run is started, followed, shown, and its threshold moved."""
+
+import numpy as np
+import pytest
+
+from prismata.core.jobs import FailureCause, JobState
+from prismata.core.ports import ChildLimits
+from prismata.core.scores import ScoreTrack
+from prismata.services.detect import (
+    DetectRequest,
+    load_scores,
+    prepare_detection,
+    run_detection,
+)
+from prismata.services.regroup import regroup, used_rules
+
+
+@pytest.fixture
+def model(add_bundle):
+    return add_bundle()
+
+
+def detect(bench, video, model, **settings):
+    prepared = prepare_detection(bench, DetectRequest(video.id, model.id, **settings))
+    outcome = run_detection(bench, prepared)
+    assert outcome.state is JobState.SUCCEEDED, outcome.message
+    return bench.catalog.detections.get(prepared.run.id)
+
+
+def wait_for_end(bench):
+    (job, *_) = bench.catalog.jobs.list(kind="detect")
+    live = bench.jobs._live.get(job.id)
+    if live is not None:
+        live.wait(60)
+    return bench.catalog.jobs.get(job.id)
+
+
+def test_without_a_video_it_takes_one_in(open_page):
+    page = open_page("analyze")
+    assert "No video yet" in page.words
+    assert page.has("upload")
+    assert page.buttons() == []
+
+
+def test_without_a_model_it_says_how_to_get_one(open_page, video):
+    page = open_page("analyze")
+    assert "No model yet" in page.words
+    assert page.has("player")
+    assert "Run detection" not in page.buttons()
+
+
+def test_before_the_first_run_nothing_is_claimed(open_page, video, model):
+    page = open_page("analyze")
+    assert "has not looked at this video yet" in page.words
+    assert not page.test.dataframe
+    assert not page.has("timeline")
+
+
+def test_a_run_finds_the_flashes_and_shows_them(open_page, bench, video, model, flashes):
+    page = open_page("analyze")
+    page.press("Run detection")
+    assert wait_for_end(bench).state is JobState.SUCCEEDED
+    page.run()
+    table = page.test.dataframe[0].value
+    assert len(table) == len(flashes.events)
+    assert f"{len(flashes.events)} event" in page.words
+    assert "onnxruntime" in page.words
+    assert "peak" in page.words
+    _, drawn = page.component("timeline")
+    assert drawn["svg"].count("<title>detected: ") == len(flashes.events)
+    assert "no labels to compare with" in drawn["svg"]
+    assert page.box("Video").value == video.id
+
+
+def test_labels_make_the_picture_a_verdict(open_page, bench, video, model, flashes):
+    for event in flashes.events:
+        bench.catalog.events.add_annotations(video.id, "flashes", 1, [event], "ada")
+    detect(bench, video, model)
+    _, drawn = open_page("analyze").component("timeline")
+    assert drawn["svg"].count("<title>detected, right: ") == len(flashes.events)
+
+
+def test_moving_the_threshold_groups_anew_without_a_model(
+    open_page, bench, video, model, flashes, tmp_path
+):
+    run = detect(bench, video, model)
+    # The model is sure of everything; scores of at most 0.7 are what a threshold can divide.
+    track = load_scores(bench, run)
+    weaker = ScoreTrack(track.times_us, track.scores * np.float32(0.7), track.event_types)
+    weaker.save(tmp_path / "weaker.npz")
+    bench.storage.put_file(run.scores_key, tmp_path / "weaker.npz")
+    page = open_page("analyze")
+    assert len(page.test.dataframe[0].value) == len(flashes.events)
+    page.test.slider[0].set_value(0.8)
+    page.run()
+    assert "**0 events**" in page.words
+    assert "Nothing reached the threshold" in page.words
+    assert len(bench.catalog.jobs.list(kind="detect")) == 1, "no second run was needed"
+
+
+def test_a_moved_threshold_is_what_the_next_run_uses(open_page, bench, video, model):
+    page = open_page("analyze")
+    page.test.slider[0].set_value(0.9)
+    page.run()
+    page.press("Run detection")
+    wait_for_end(bench)
+    (run,) = bench.catalog.detections.list(video_id=video.id)
+    assert used_rules(bench, run)["flash"].threshold == pytest.approx(0.9)
+
+
+def test_a_second_start_is_refused_politely(open_page, bench, video, model):
+    prepared = prepare_detection(bench, DetectRequest(video.id, model.id))
+    try:
+        page = open_page("analyze")
+        assert page.test.button, "the page can be used while a run waits"
+        page.press("Run detection")
+        assert "already" in page.test.info[0].value
+        assert not page.test.error
+        assert len(bench.catalog.jobs.list(kind="detect")) == 1
+    finally:
+        prepared.resources.close()
+
+
+def test_a_failed_run_says_its_cause_and_the_last_result_stays(open_page, bench, video, model):
+    detect(bench, video, model)
+    prepared = prepare_detection(bench, DetectRequest(video.id, model.id))
+    with prepared.resources:
+        bench.jobs.run_job(
+            prepared.job.id,
+            ("sh", "-c", "kill -9 $$"),
+            prepared.request,
+            limits=ChildLimits(),
+            on_failure=lambda outcome: bench.catalog.detections.fail(
+                prepared.run.id, outcome.cause or FailureCause.BUG, outcome.message
+            ),
+        )
+    page = open_page("analyze")
+    assert page.test.error[0].value.startswith("Killed")
+    assert "Below is the result of" in page.words
+    assert page.test.dataframe
+    assert "Run detection" in page.buttons()
+
+
+def test_a_running_job_can_be_cancelled(open_page, bench, video, model):
+    prepared = prepare_detection(bench, DetectRequest(video.id, model.id))
+    with prepared.resources:
+        page = open_page("analyze")
+        page.press("Cancel")
+    job = bench.catalog.jobs.get(prepared.job.id)
+    assert job.state is JobState.CANCELLED
+    assert "ancelled before it finished" in page.words
+
+
+def test_a_selected_event_is_shown_by_the_player(open_page, bench, video, model):
+    run = detect(bench, video, model)
+    page = open_page("analyze")
+    page.select_rows(0, [1])
+    seek = page.component("player")[1]["seek"]
+    event = regroup(bench, run, {}).events[1]
+    assert abs(seek["us"] - event.start_us) < 40_000
+
+
+def test_results_can_be_taken_along(open_page, bench, video, model):
+    detect(bench, video, model)
+    labels = [item.proto.label for item in open_page("analyze").test.get("download_button")]
+    assert labels == ["Result as JSON", "Events as CSV"]
+
+
+def test_a_video_that_arrives_by_upload_is_chosen(open_page, bench, video, model, uneven_flashes):
+    from prismata.services.ingest import ingest_file
+
+    page = open_page("analyze")
+    other = ingest_file(bench, uneven_flashes.path).video
+    arrived = {"video_id": other.id, "status": "added", "message": "uneven is here", "count": 1}
+    page.tell("upload", {"arrived": arrived})
+    assert page.box("Video").value == other.id
+    assert "Uneven is here" in page.words
