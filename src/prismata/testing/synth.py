@@ -51,6 +51,7 @@ def render_ball_throw(
     fps: int = 30,
     size: tuple[int, int] = (320, 180),
     distractors: bool = True,
+    place: str = "",
 ) -> SynthVideo:
     """Render somebody who throws a ball every few seconds.
 
@@ -66,6 +67,7 @@ def render_ball_throw(
         size: Width and height in pixels, both even; the scene is designed for 16:9.
         distractors: Also swings without release, rolling balls, birds, a hopping light and a
             flickering lamp.
+        place: `meadow`, `hall`, `dusk`, `town` or `beach`; empty = the seed decides.
 
     Raises:
         InvalidInputError: If the length, rate or size cannot be used.
@@ -78,7 +80,7 @@ def render_ball_throw(
     timeline = FrameTimeline.from_pts(np.array(ticks), time_base=time_base)
     times = [start / MICROSECONDS for start in timeline.starts_us.tolist()]
     scene = ThrowScene.plan(seconds, seed, distractors=distractors)
-    _encode(path, _painted(scene, times, size), ticks, time_base, size)
+    _encode(path, _painted(scene, times, size, place), ticks, time_base, size)
     events = _throw_events(scene, timeline, times)
     return SynthVideo(path, events, timeline, seed, variable_rate)
 
@@ -130,6 +132,7 @@ def render_set(
     test: int,
     seconds: float = 18.0,
     seed: int = 0,
+    place: str = "",
     progress: Progress | None = None,
 ) -> dict[str, list[SynthVideo]]:
     """Render throwing videos for all three splits; every second one of a split has variable rate.
@@ -141,6 +144,7 @@ def render_set(
         test: Number of test videos.
         seconds: Length of each.
         seed: First seed; no two videos share one.
+        place: One place for all, as seen by one camera on many days; empty = each its own.
         progress: Told after each video.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -152,7 +156,11 @@ def render_set(
             path = folder / f"{split}-{index + 1:02d}.mp4"
             videos[split].append(
                 render_ball_throw(
-                    path, seconds=seconds, seed=seed + done, variable_rate=index % 2 == 1
+                    path,
+                    seconds=seconds,
+                    seed=seed + done,
+                    variable_rate=index % 2 == 1,
+                    place=place,
                 )
             )
             done += 1
@@ -212,8 +220,10 @@ def _throw_events(
     return tuple(events)
 
 
-def _painted(scene: ThrowScene, times: Sequence[float], size: tuple[int, int]) -> Iterator[Image]:
-    painter = ThrowPainter(scene, size)
+def _painted(
+    scene: ThrowScene, times: Sequence[float], size: tuple[int, int], place: str
+) -> Iterator[Image]:
+    painter = ThrowPainter(scene, size, place)
     return (painter.paint(time) for time in times)
 
 

@@ -22,7 +22,14 @@ from prismata.testing.throw_scene import (
     Pose,
     ThrowScene,
 )
-from prismata.testing.throw_scenery import MARGIN, PLACES, Color, Place, paint_scenery
+from prismata.testing.throw_scenery import (
+    MARGIN,
+    PLACES,
+    Color,
+    Place,
+    find_place,
+    paint_scenery,
+)
 
 Image = NDArray[np.uint8]
 
@@ -42,15 +49,17 @@ class ThrowPainter:
     Args:
         scene: What happens.
         size: Width and height in pixels.
+        place: Name of the place; empty = the seed decides.
     """
 
-    def __init__(self, scene: ThrowScene, size: tuple[int, int]) -> None:
+    def __init__(self, scene: ThrowScene, size: tuple[int, int], place: str = "") -> None:
         self._scene = scene
         self._width, self._height = size
         self._scale_x, self._scale_y = size[0] / WORLD_WIDTH, size[1] / WORLD_HEIGHT
         self._scale = min(self._scale_x, self._scale_y)
         look = np.random.default_rng([scene.seed, 2])
-        self._place = PLACES[int(look.integers(len(PLACES)))]
+        drawn = PLACES[int(look.integers(len(PLACES)))]
+        self._place = find_place(place) if place else drawn
         self._ball_color = _pick(look, self._place.balls)
         self._other_ball_color = _pick(look, self._place.balls)
         self._shirt, self._trousers = _pick(look, _SHIRTS), _pick(look, _TROUSERS)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from prismata.core.errors import InvalidInputError
 from prismata.testing.throw_scene import WORLD_HEIGHT, WORLD_WIDTH
 
 Image = NDArray[np.uint8]
@@ -20,6 +21,7 @@ MARGIN = 4
 class Place:
     """Where a scene is set: what stands in the background and all its colours."""
 
+    name: str
     kind: str
     top: Color
     bottom: Color
@@ -32,6 +34,7 @@ class Place:
 
 PLACES = (
     Place(
+        name="meadow",
         kind="hills",
         top=(116, 178, 226),
         bottom=(214, 232, 240),
@@ -41,6 +44,7 @@ PLACES = (
         balls=((232, 74, 52), (255, 158, 30), (236, 60, 120)),
     ),
     Place(
+        name="hall",
         kind="hall",
         top=(216, 206, 188),
         bottom=(232, 222, 204),
@@ -50,6 +54,7 @@ PLACES = (
         balls=((228, 62, 40), (40, 84, 190), (34, 34, 40)),
     ),
     Place(
+        name="dusk",
         kind="hills",
         top=(92, 80, 130),
         bottom=(244, 168, 120),
@@ -59,6 +64,7 @@ PLACES = (
         balls=((252, 232, 70), (150, 240, 140), (112, 224, 232)),
     ),
     Place(
+        name="town",
         kind="houses",
         top=(176, 196, 208),
         bottom=(206, 216, 222),
@@ -68,6 +74,7 @@ PLACES = (
         balls=((240, 112, 34), (226, 48, 58), (36, 44, 60)),
     ),
     Place(
+        name="beach",
         kind="sea",
         top=(120, 200, 220),
         bottom=(206, 238, 240),
@@ -77,6 +84,20 @@ PLACES = (
         balls=((222, 52, 60), (56, 66, 170), (120, 40, 130)),
     ),
 )
+
+PLACE_NAMES = tuple(place.name for place in PLACES)
+
+
+def find_place(name: str) -> Place:
+    """Return the place with this name.
+
+    Raises:
+        InvalidInputError: If there is none.
+    """
+    for place in PLACES:
+        if place.name == name:
+            return place
+    raise InvalidInputError(f"there is no place {name!r}; there is {', '.join(PLACE_NAMES)}")
 
 
 def paint_scenery(

@@ -115,9 +115,7 @@ def clip_augmentation(*, flip: bool) -> v2.Transform:
         # Colours carry little about movement: any order of the channels must do.
         v2.RandomApply([v2.RandomChannelPermutation()], p=0.5),
         v2.ColorJitter(brightness=0.3, contrast=0.3),
-        v2.RandomApply([v2.RandomAffine(degrees=0, translate=(0.1, 0.1), scale=(0.85, 1.15))], 0.7),
-        # Something may always be hidden: no single piece of scenery is to be relied on.
-        v2.RandomErasing(p=0.3, scale=(0.02, 0.15)),
+        v2.RandomApply([v2.RandomAffine(degrees=0, translate=(0.08, 0.08), scale=(0.9, 1.1))], 0.5),
     ]
     if flip:
         steps.insert(0, v2.RandomHorizontalFlip())
