@@ -283,6 +283,7 @@ def test_a_broken_handler_is_recorded_and_raised(runner, catalog, job_id, handle
     assert "our bug" in job.message
 
 
+@pytest.mark.logs_errors
 def test_a_broken_handler_in_the_background_is_logged(runner, catalog, job_id, caplog):
     def break_down(_):
         raise ZeroDivisionError("our bug")

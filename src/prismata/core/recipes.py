@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from prismata.core.errors import InvalidInputError
 
@@ -37,6 +39,20 @@ class ClipSpec:
         for name in ("width", "height"):
             if not 16 <= getattr(self, name) <= 2048:
                 raise InvalidInputError(f"{name} must lie in 16..2048, not {getattr(self, name)}")
+
+    def changed(self, settings: Mapping[str, Any]) -> ClipSpec:
+        """Return a copy with other settings.
+
+        Raises:
+            InvalidInputError: If a setting is unknown or out of range.
+        """
+        unknown = sorted(set(settings) - {item.name for item in fields(self)})
+        if unknown:
+            raise InvalidInputError(
+                f"a clip has no setting {unknown[0]!r}; it has "
+                f"{', '.join(item.name for item in fields(self))}"
+            )
+        return replace(self, **settings)
 
 
 @dataclass(frozen=True, slots=True)

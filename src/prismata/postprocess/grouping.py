@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -64,6 +65,7 @@ def candidate_events(
         rule = rules[event_type.name]
         found: list[Event] = []
         gap_us = to_us(rule.min_gap_seconds)
+        above = math.inf
         while rule.threshold >= LOWEST_LEVEL:
             level = group_events(
                 track, [event_type], {event_type.name: rule}, duration_us=duration_us
@@ -71,11 +73,15 @@ def candidate_events(
             found += [
                 event
                 for event in level
-                if all(
+                # A point that reached the level before is found already: its run at this level
+                # may reach much further, which only moves its centre to where nothing is.
+                if (event.kind == "segment" or (event.score or 0.0) < above)
+                and all(
                     event.start_us > other.end_us + gap_us or event.end_us < other.start_us - gap_us
                     for other in found
                 )
             ]
+            above = rule.threshold
             rule = replace(rule, threshold=rule.threshold / 2)
         kept += found
     return sorted(kept)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from prismata.catalog import DetectionRunRecord, JobRecord, ModelRecord, VideoRecord
-from prismata.core.errors import InvalidInputError, NotFoundError, PrismataError
+from prismata.core.errors import InvalidInputError, NotFoundError, PrismataError, UserError
 from prismata.core.events import Event
 from prismata.core.jobs import FailureCause, JobState
 from prismata.core.ports import ChildLimits, ChildOutcome, MessageHandler
@@ -233,7 +233,8 @@ def _add_model(
 def _abandon(bench: Workbench, job: JobRecord, error: BaseException) -> None:
     """Give the job up that never started, with its detection run."""
     for run in bench.catalog.detections.list(job_id=job.id):
-        bench.catalog.detections.fail(run.id, FailureCause.USER_ERROR, str(error))
+        cause = FailureCause.USER_ERROR if isinstance(error, UserError) else FailureCause.BUG
+        bench.catalog.detections.fail(run.id, cause, str(error) or type(error).__name__)
     bench.catalog.jobs.request_cancel(job.id)
 
 

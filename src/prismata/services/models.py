@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -48,7 +48,7 @@ def add_foreign_model(bench: Workbench, foreign: ForeignModel) -> ModelRecord:
         raise InvalidInputError(
             f"{foreign.path.name} is not an .onnx file; export the model to ONNX first"
         )
-    clip = replace(domain.clip, **(foreign.clip or {}))
+    clip = domain.clip.changed(foreign.clip or {})
     name = foreign.name or bench.catalog.models.next_name(f"{domain.name}-foreign")
     card = ModelCard(
         name=name,

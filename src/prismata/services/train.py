@@ -60,6 +60,7 @@ def prepare_training(bench: Workbench, request: TrainRequest) -> PreparedTrainin
         InvalidInputError: If there is nothing to learn from.
         BusyError: If a training of this domain is running.
     """
+    bench.domain(request.domain).clip.changed(request.clip)
     dataset, plan = create_dataset(
         bench,
         request.domain,

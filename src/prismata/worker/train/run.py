@@ -8,7 +8,7 @@ import platform
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from prismata.core.modelcard import ModelCard
 from prismata.core.recipes import ClipSpec
 from prismata.detection.arrays import ArrayCache, VideoSource
 from prismata.detection.bundle import CHECKPOINT_FILE, ENCODER_FILE
+from prismata.detection.engines import available_threads
 from prismata.domains import Domain
 from prismata.services.workbench import Workbench
 from prismata.settings import Settings
@@ -72,7 +73,7 @@ class _Run:
         )
         self.domain: Domain = bench.domain(self.record.domain)
         self.recipe = Recipe.from_dict(self.record.recipe["training"])
-        self.clip: ClipSpec = replace(self.domain.clip, **self.record.recipe.get("clip", {}))
+        self.clip: ClipSpec = self.domain.clip.changed(self.record.recipe.get("clip", {}))
         self.prefix = f"checkpoints/{self.record.name}/"
         self.folder = bench.settings.cache_dir / "training" / self.record.id
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -126,6 +127,8 @@ class _Run:
 
     def _build_detector(self, setup: EncoderSetup) -> Detector:
         assert setup.feature_size is not None  # noqa: S101 - both ways of set-up know it
+        # Not torch's own count: it sees the host's cores under a container's quota.
+        torch.set_num_threads(available_threads())
         torch.manual_seed(self.recipe.seed)
         head = CnnLstmHead(setup.feature_size, len(self.domain.event_types), self.recipe.head)
         detector = Detector(setup.trainable, head, self.clip.num_frames)

@@ -1,0 +1,174 @@
+"""What all tests share: isolation, a silent log, a workbench, tiny videos that know their truth."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from prismata.catalog import ModelRecord
+from prismata.core.modelcard import ModelCard
+from prismata.domains import DomainRegistry
+from prismata.services.workbench import Workbench
+from prismata.settings import Settings
+from prismata.testing.synth import SynthVideo, render_flashes
+from prismata.testing.tiny_onnx import write_flash_bundle
+from prismata.wiring import open_workbench
+
+ROOT = Path(__file__).resolve().parents[1]
+REALDATA = ROOT.parent / "shared" / "realdata"
+REQUIRED = "PRISMATA_TEST_REQUIRE"
+"""Comma-separated markers whose tests must run: `browser,postgres,realdata`."""
+
+FLASHES_PLUGIN = '''
+"""A dark room with white flashes."""
+
+from prismata.domains import ClipSpec, Domain, EventType, GroupingRule, register_domain
+
+
+@register_domain
+class Flashes(Domain):
+    """White flashes in a dark room."""
+
+    name = "flashes"
+    event_types = (EventType("flash", "point", hotkey="f", guide="First white frame."),)
+    clip = ClipSpec(target_fps=20, num_frames=4, window_stride=1, width=32, height=32)
+    rules = {"flash": GroupingRule(threshold=0.5, min_gap_seconds=0.3)}
+    tolerance_seconds = 0.1
+'''
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "logs_errors: the program is to log an error in this test")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Iterator[pytest.TestReport]:
+    """Turn a skip into a failure where the test's marker says that it had to run."""
+    report: pytest.TestReport = yield
+    required = {name.strip() for name in os.environ.get(REQUIRED, "").split(",")} - {""}
+    must_run = required & {marker.name for marker in item.iter_markers()}
+    if report.skipped and must_run and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"{REQUIRED} wants {', '.join(sorted(must_run))} tests to run: {reason}"
+    return report
+
+
+class _ErrorCollector(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(f"{record.name}: {record.getMessage()}")
+
+
+@pytest.fixture(autouse=True)
+def _silent_log(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail whatever logged an error without a marker that says it should."""
+    collector = _ErrorCollector()
+    logger = logging.getLogger("prismata")
+    logger.addHandler(collector)
+    try:
+        yield
+    finally:
+        logger.removeHandler(collector)
+    if collector.lines and request.node.get_closest_marker("logs_errors") is None:
+        pytest.fail("the program logged errors:\n" + "\n".join(collector.lines), pytrace=False)
+
+
+@pytest.fixture(autouse=True)
+def _isolated(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    """No settings of the machine and no files of the project by accident."""
+    for name in list(os.environ):
+        if name.startswith("PRISMATA_") and not name.startswith("PRISMATA_TEST"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path_factory.getbasetemp())
+    yield
+    DomainRegistry.clear()
+
+
+@pytest.fixture(scope="session")
+def plugins(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of domain plugins with one domain, `flashes`, small enough to train on."""
+    folder = tmp_path_factory.mktemp("plugins")
+    (folder / "flashes").mkdir()
+    (folder / "flashes" / "domain.py").write_text(FLASHES_PLUGIN)
+    return folder
+
+
+@pytest.fixture
+def settings(tmp_path: Path, plugins: Path) -> Settings:
+    """SQLite and local storage in a folder of the test's own; the project's domains and flashes."""
+    return Settings(
+        data_dir=tmp_path / "data",
+        domains_dirs=os.pathsep.join((str(ROOT / "domains"), str(plugins))),
+        user="tester",
+        detect_threads=1,
+    )
+
+
+@pytest.fixture
+def bench(settings: Settings) -> Iterator[Workbench]:
+    """A workbench as the settings say."""
+    DomainRegistry.clear()
+    with open_workbench(settings) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def flashes(tmp_path_factory: pytest.TempPathFactory) -> SynthVideo:
+    """Four seconds of a dark room with white flashes; never changed by a test."""
+    path = tmp_path_factory.mktemp("synth") / "flashes.mp4"
+    return render_flashes(path, seconds=4, seed=3, size=(96, 64))
+
+
+@pytest.fixture(scope="session")
+def uneven_flashes(tmp_path_factory: pytest.TempPathFactory) -> SynthVideo:
+    """The same with a variable frame rate."""
+    path = tmp_path_factory.mktemp("synth") / "uneven.mp4"
+    return render_flashes(path, seconds=4, seed=5, size=(96, 64), variable_rate=True)
+
+
+@pytest.fixture(scope="session")
+def flash_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle that finds white frames; never changed by a test."""
+    return write_flash_bundle(tmp_path_factory.mktemp("bundles") / "flash-detector")
+
+
+@pytest.fixture
+def add_bundle(bench: Workbench, flash_bundle: Path) -> Callable[..., ModelRecord]:
+    """Publish the flash bundle as a model of the workbench."""
+
+    def add(name: str = "flash-detector") -> ModelRecord:
+        prefix = f"models/{name}/"
+        for path in flash_bundle.iterdir():
+            bench.storage.put_file(prefix + path.name, path)
+        card = ModelCard.from_json((flash_bundle / "card.json").read_text())
+        return bench.catalog.models.add(
+            name=name,
+            domain="flashes",
+            domain_version=1,
+            bundle_key=prefix,
+            kind="bundle",
+            card=json.loads(card.to_json()) | {"name": name},
+        )
+
+    return add
+
+
+@pytest.fixture(scope="session")
+def realdata() -> Path:
+    """The folder of real videos beside the project; tests that use it have the marker."""
+    if not (REALDATA / "README.md").is_file():
+        pytest.skip("the real videos are not beside the project (../shared/realdata)")
+    return REALDATA

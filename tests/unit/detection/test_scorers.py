@@ -1,0 +1,156 @@
+import numpy as np
+import pytest
+
+from prismata.core.errors import InvalidInputError
+from prismata.core.events import EventType
+from prismata.core.modelcard import ModelCard
+from prismata.core.recipes import ClipSpec, GroupingRule
+from prismata.detection.bundle import load_bundle
+from prismata.detection.pipeline import run_pipeline
+from prismata.detection.scorers import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    BundleScorer,
+    ForeignScorer,
+    normalize,
+)
+from prismata.postprocess import group_events
+from prismata.testing.tiny_onnx import write_classic_onnx, write_flash_bundle
+
+
+def foreign_card(names=("flash",), **clip):
+    return ModelCard(
+        name="classic",
+        domain="flashes",
+        domain_version=1,
+        event_types=tuple(EventType(name) for name in names),
+        clip=ClipSpec(**({"target_fps": 20, "num_frames": 4, "width": 32, "height": 24} | clip)),
+        rules={name: GroupingRule() for name in names},
+        architecture="foreign",
+        encoder="unknown",
+        encoder_frozen=True,
+        feature_size=0,
+        weights_origin="file classic.onnx",
+    )
+
+
+@pytest.fixture
+def classic(tmp_path):
+    return write_classic_onnx(tmp_path / "classic.onnx", num_frames=4, width=32, height=24)
+
+
+def run(video, scorer, **options):
+    return run_pipeline(video.path, scorer, timeline=video.timeline, **options)
+
+
+def times(events):
+    return [event.start_us for event in events]
+
+
+@pytest.mark.parametrize("normalization", ["imagenet", "unit"])
+def test_a_foreign_model_finds_the_flashes_in_its_windows(flashes, classic, normalization):
+    output = run(flashes, ForeignScorer(classic, foreign_card(), normalization=normalization))
+    # It fires on every window with a white frame: from two samples before to one after a flash.
+    assert len(output.events) == len(flashes.events)
+    for found, true in zip(output.events, flashes.events, strict=True):
+        assert abs(found.start_us - true.start_us) <= 150_000
+    assert len(output.track) == len(flashes.timeline.sample(20))
+
+
+def test_pixels_are_normalised_as_a_foreign_model_was_trained():
+    frames = np.array([[[[0, 128, 255]]]], np.uint8)
+    expected = np.array([0, 128 / 255, 1], np.float32)
+    assert normalize(frames, "none").tolist() == [[[[0, 128, 255]]]]
+    assert np.allclose(normalize(frames, "unit"), expected)
+    assert np.allclose(normalize(frames, "imagenet"), (expected - IMAGENET_MEAN) / IMAGENET_STD)
+
+
+@pytest.mark.parametrize(
+    ("clip", "sentence"),
+    [
+        ({"num_frames": 8}, "windows of 4 frames, the card says 8"),
+        ({"height": 32}, "windows of 24 rows, the card says 32"),
+        ({"width": 16}, "windows of 32 columns, the card says 16"),
+    ],
+)
+def test_a_foreign_model_of_another_size_than_its_card_is_refused(classic, clip, sentence):
+    with pytest.raises(InvalidInputError, match=sentence):
+        ForeignScorer(classic, foreign_card(**clip))
+
+
+@pytest.mark.parametrize("part", ["encoder.onnx", "temporal.onnx"])
+def test_a_file_that_is_no_classic_model_is_refused_with_its_shape(flash_bundle, part):
+    with pytest.raises(InvalidInputError, match=r"one float tensor \(B, T, 3, H, W\), this one"):
+        ForeignScorer(flash_bundle / part, foreign_card())
+
+
+def test_a_foreign_model_with_too_few_outputs_is_refused(flashes, classic):
+    scorer = ForeignScorer(classic, foreign_card(names=("flash", "bang")))
+    with pytest.raises(InvalidInputError, match=r"returns \(1, 1\) for one window, but 2 event"):
+        run(flashes, scorer)
+
+
+def bundle_output(video, bundle, **options):
+    return run(video, BundleScorer(load_bundle(bundle, threads=1)), **options)
+
+
+@pytest.mark.parametrize("name", ["flashes", "uneven_flashes"])
+def test_each_flash_is_found_within_one_sample(request, flash_bundle, name):
+    video = request.getfixturevalue(name)
+    output = bundle_output(video, flash_bundle)
+    assert len(output.events) == len(video.events) > 1
+    for found, true in zip(output.events, video.events, strict=True):
+        # A point is the middle of the white stretch of 0.12 s, sampled at 20 a second.
+        assert abs(found.start_us - (true.start_us + 60_000)) <= 50_000
+
+
+def test_events_and_scores_do_not_depend_on_batch_size_or_reader(flashes, flash_bundle):
+    reference = bundle_output(flashes, flash_bundle, batch=8)
+    for options in ({"batch": 1}, {"batch": 3}, {"reader": "opencv"}, {"batch": 1000}):
+        other = bundle_output(flashes, flash_bundle, **options)
+        assert times(other.events) == times(reference.events), options
+        assert np.array_equal(other.track.times_us, reference.track.times_us)
+        assert np.abs(other.track.scores - reference.track.scores).max() < 1e-3
+
+
+def test_events_while_it_runs_are_those_at_the_end_and_those_of_grouping_the_track(
+    flashes, flash_bundle
+):
+    live, progress = [], []
+    output = bundle_output(
+        flashes,
+        flash_bundle,
+        on_event=live.append,
+        on_progress=lambda done, total: progress.append((done, total)),
+    )
+    model = load_bundle(flash_bundle)
+    grouped = group_events(
+        output.track,
+        model.card.event_types,
+        model.card.rules,
+        duration_us=flashes.timeline.duration_us,
+    )
+    assert sorted(live) == output.events == grouped
+    samples = len(flashes.timeline.sample(20))
+    assert progress[-1] == (samples, samples)
+    assert progress == sorted(progress)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 9])
+@pytest.mark.parametrize("stride", [1, 3])
+def test_a_stride_scores_every_so_many_samples_and_always_the_last(
+    flashes, tmp_path, frames, stride
+):
+    model = load_bundle(write_flash_bundle(tmp_path / "other", num_frames=frames), threads=1)
+    object.__setattr__(model.card.clip, "window_stride", stride)
+    output = run(flashes, BundleScorer(model))
+    grid = flashes.timeline.sample(20).times_us
+    expected = sorted({*grid[::stride].tolist(), int(grid[-1])})
+    assert output.track.times_us.tolist() == expected
+
+
+def test_where_the_time_went_is_known(flashes, flash_bundle):
+    seconds = bundle_output(flashes, flash_bundle).seconds
+    assert set(seconds) == {"wait_decode", "encode", "head", "total"}
+    assert all(value > 0 for value in seconds.values())
+    assert seconds["wait_decode"] + seconds["encode"] + seconds["head"] <= seconds["total"]

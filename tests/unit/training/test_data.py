@@ -1,0 +1,109 @@
+import numpy as np
+import pytest
+
+from prismata.core.errors import InvalidInputError
+from prismata.core.events import Event, EventType
+from prismata.training.data import (
+    HARD_NEGATIVE_WEIGHT,
+    LabelledVideo,
+    build_targets,
+    check_trainable,
+    positive_weights,
+)
+
+TYPES = (EventType("hit", "point"), EventType("over", "segment"))
+TIMES = np.arange(10, dtype=np.int64) * 100_000
+
+
+def rows(column):
+    return np.flatnonzero(column).tolist()
+
+
+def test_a_point_marks_the_samples_within_one_and_a_half_steps():
+    targets, weights = build_targets(TIMES, [Event.point("hit", 450_000)], TYPES)
+    assert rows(targets[:, 0]) == [3, 4, 5, 6]
+    assert rows(targets[:, 1]) == []
+    assert np.all(weights == 1)
+    assert targets.dtype == weights.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("tolerance", "marked"), [(300_000, [3, 4, 5, 6]), (600_000, [2, 3, 4, 5, 6, 7])]
+)
+def test_a_point_that_people_mark_less_exactly_marks_more_samples(tolerance, marked):
+    point = Event.point("hit", 450_000)
+    targets, _ = build_targets(TIMES, [point], TYPES, tolerance_us=tolerance)
+    assert rows(targets[:, 0]) == marked
+
+
+def test_a_segment_marks_the_samples_from_its_start_up_to_its_end():
+    targets, _ = build_targets(TIMES, [Event.segment("over", 200_000, 500_000)], TYPES)
+    assert rows(targets[:, 1]) == [2, 3, 4]
+    assert rows(targets[:, 0]) == []
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "row"),
+    [
+        (210_000, 215_000, 2),
+        (260_000, 290_000, 3),
+        (990_000, 999_000, 9),
+        (2_000_000, 2_000_001, 9),
+    ],
+)
+def test_an_event_between_two_samples_is_given_to_the_nearest(start, end, row):
+    targets, _ = build_targets(TIMES, [Event.segment("over", start, end)], TYPES)
+    assert rows(targets[:, 1]) == [row]
+
+
+def test_a_video_of_one_sample_can_hold_an_event():
+    targets, _ = build_targets(TIMES[:1], [Event.point("hit", 70_000)], TYPES)
+    assert targets.tolist() == [[1.0, 0.0]]
+
+
+def test_a_rejected_event_is_background_that_counts_more():
+    targets, weights = build_targets(
+        TIMES, [], TYPES, rejected=[Event.segment("over", 100_000, 300_000)]
+    )
+    assert not targets.any()
+    assert weights[:, 1].tolist() == [1, HARD_NEGATIVE_WEIGHT, HARD_NEGATIVE_WEIGHT] + 7 * [1]
+    assert np.all(weights[:, 0] == 1)
+
+
+def test_where_a_rejected_event_overlaps_a_real_one_the_real_one_holds():
+    targets, weights = build_targets(
+        TIMES,
+        [Event.segment("over", 200_000, 400_000)],
+        TYPES,
+        rejected=[Event.segment("over", 100_000, 300_000)],
+    )
+    assert rows(targets[:, 1]) == [2, 3]
+    assert weights[:5, 1].tolist() == [1, HARD_NEGATIVE_WEIGHT, 1, 1, 1]
+
+
+def test_an_event_of_an_unknown_type_is_refused():
+    with pytest.raises(InvalidInputError, match="'wide' is not declared by the domain; it has hit"):
+        build_targets(TIMES, [Event.point("wide", 0)], TYPES)
+
+
+def video(targets):
+    targets = np.array(targets, np.float32)
+    times = np.arange(len(targets), dtype=np.int64)
+    inputs = np.zeros((len(targets), 2), np.float32)
+    return LabelledVideo("v", times, inputs, targets, np.ones_like(targets), (), len(targets))
+
+
+def test_rare_positives_weigh_as_much_more_as_they_are_rarer_up_to_the_limit():
+    videos = [video([[1, 1], [0, 0], [0, 1]]), video([[0, 1], [0, 1]] + 3 * [[0, 1]])]
+    # 1 of 8 against 7 of 8.
+    assert positive_weights(videos).tolist() == [5.0, 1.0]
+    assert positive_weights(videos, limit=100).tolist() == [7.0, 1.0]
+    assert positive_weights([video([[0, 1]] * 4)], limit=100).tolist() == [4.0, 1.0]
+
+
+def test_data_without_an_example_of_every_event_is_refused_by_name():
+    with pytest.raises(InvalidInputError, match="no training video"):
+        check_trainable([], TYPES)
+    with pytest.raises(InvalidInputError, match="no example of over; label some"):
+        check_trainable([video([[1, 0], [0, 0]])], TYPES)
+    check_trainable([video([[1, 0]]), video([[0, 1]])], TYPES)

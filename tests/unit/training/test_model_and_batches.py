@@ -1,0 +1,178 @@
+import numpy as np
+import pytest
+import torch
+
+from prismata.core.errors import InvalidInputError
+from prismata.postprocess import window_indices
+from prismata.training.batches import chunk_batches, clip_augmentation, feature_batches
+from prismata.training.encoders import build_encoder, load_pretrained
+from prismata.training.heads import CnnLstm, CnnLstmHead, HeadSpec
+from prismata.training.model import Detector
+from prismata.training.recipe import Recipe
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    torch.manual_seed(1)
+    encoder = build_encoder("tiny")
+    head = CnnLstmHead(encoder.feature_size, 2, HeadSpec(hidden=8))
+    return Detector(encoder, head, 4).eval()
+
+
+@pytest.mark.parametrize("num_frames", [1, 4, 5])
+def test_encoding_each_frame_once_equals_encoding_every_window(tiny, num_frames):
+    tiny = Detector(tiny.encoder, tiny.head, num_frames).eval()
+    frames = torch.randint(0, 256, (2, 9, 32, 24, 3), dtype=torch.uint8)
+    with torch.inference_mode():
+        once = tiny.forward_chunk(frames)
+        for row in range(frames.shape[1] - num_frames + 1):
+            windows = frames[:, row : row + num_frames]
+            features = tiny.encoder(windows.flatten(0, 1)).view(2, num_frames, -1)
+            assert torch.allclose(once[:, row], tiny.forward_windows(features), atol=1e-5)
+    assert once.shape == (2, 9 - num_frames + 1, 2)
+
+
+def test_the_classic_module_gives_the_same_from_normalised_windows(tiny):
+    frames = torch.randint(0, 256, (4, 32, 24, 3), dtype=torch.uint8)
+    with torch.inference_mode():
+        pixels = tiny.encoder.normalize(frames)
+        classic = CnnLstm(tiny.encoder, tiny.head).eval()(pixels[None])
+        assert torch.allclose(classic, tiny.forward_chunk(frames[None])[:, 0], atol=1e-5)
+
+
+def test_normalisation_is_the_published_one():
+    encoder = build_encoder("tiny")
+    frames = torch.tensor([0, 255], dtype=torch.uint8).view(2, 1, 1, 1).expand(2, 1, 1, 3)
+    black, white = encoder.normalize(frames)[:, :, 0, 0].tolist()
+    assert black == pytest.approx([-0.485 / 0.229, -0.456 / 0.224, -0.406 / 0.225], rel=1e-5)
+    assert white == pytest.approx([0.515 / 0.229, 0.544 / 0.224, 0.594 / 0.225], rel=1e-5)
+
+
+def test_a_video_scores_the_same_from_frames_and_from_their_features(tiny):
+    frames = np.random.default_rng(0).integers(0, 256, (11, 32, 24, 3), dtype=np.uint8)
+    times = np.arange(11, dtype=np.int64) * 50_000
+    from_frames = tiny.score_video(frames, times, ("a", "b"), stride=3)
+    from_features = tiny.score_video(tiny.encode(frames), times, ("a", "b"), stride=3)
+    assert from_frames.times_us.tolist() == [0, 150_000, 300_000, 450_000, 500_000]
+    assert np.allclose(from_frames.scores, from_features.scores, atol=1e-6)
+
+
+def test_scoring_leaves_the_model_in_the_mode_it_was_in(tiny):
+    tiny.train()
+    tiny.score(np.zeros((2, 4, tiny.encoder.feature_size), np.float32))
+    assert tiny.training
+    tiny.eval()
+
+
+def test_an_unknown_encoder_is_refused_with_those_there_are():
+    with pytest.raises(InvalidInputError, match="no trainable encoder 'vit'; there is resnet18"):
+        build_encoder("vit")
+
+
+def test_weights_of_another_network_are_refused():
+    with pytest.raises(InvalidInputError, match="do not fit the encoder"):
+        load_pretrained(build_encoder("tiny"), {"conv1.weight": torch.zeros(1)})
+
+
+def test_the_classifier_of_published_weights_is_left_out():
+    encoder = build_encoder("tiny")
+    state = encoder.backbone.state_dict() | {"fc.weight": torch.zeros(1000, 512)}
+    load_pretrained(encoder, state)
+
+
+def test_every_window_of_every_video_comes_once_with_its_own_truth(feature_video):
+    videos = [feature_video("a", 40, seed=1), feature_video("b", 25, seed=2)]
+    expected = {}
+    for video in videos:
+        for row, window in enumerate(window_indices(len(video.times_us), 4, 1)):
+            expected[video.inputs[window].tobytes()] = video.targets[row].tolist()
+    assert len(expected) == 65
+    seen = {}
+    sizes = []
+    recipe = Recipe(batch_windows=16)
+    for batch in feature_batches(videos, recipe, 4, np.random.default_rng(0)):
+        sizes.append(len(batch.inputs))
+        for inputs, targets in zip(batch.inputs, batch.targets, strict=True):
+            seen[inputs.numpy().tobytes()] = targets.tolist()
+    assert seen == expected
+    assert sizes == [16, 16, 16, 16, 1]
+
+
+def test_another_epoch_has_another_order(feature_video):
+    def first(seed):
+        rng = np.random.default_rng(seed)
+        return next(feature_batches([feature_video()], Recipe(batch_windows=8), 4, rng)).inputs
+
+    assert torch.equal(first(0), first(0))
+    assert not torch.equal(first(0), first(1))
+
+
+def test_windows_outside_the_video_weigh_nothing_and_those_inside_have_their_truth(frame_video):
+    video = frame_video(samples=20)
+    recipe = Recipe(chunk_samples=16, batch_chunks=3)
+    torch.manual_seed(0)
+    outside = 0
+    for seed in range(30):
+        for batch in chunk_batches([video], recipe, 4, np.random.default_rng(seed)):
+            assert batch.inputs.shape[1:] == (16 + 3, 16, 16, 3)
+            for targets, weights in zip(batch.targets, batch.weights, strict=True):
+                inside = np.flatnonzero(weights[:, 0].numpy())
+                assert inside.size, "a stretch without a single window of the video teaches nothing"
+                outside += 16 - inside.size
+                assert np.array_equal(np.diff(inside), np.ones(inside.size - 1))
+                if inside[0] > 0:
+                    # The stretch began before the video: its first window is the video's first.
+                    assert np.array_equal(targets[inside, 0], video.targets[: inside.size, 0])
+                elif inside[-1] < 15:
+                    assert np.array_equal(targets[inside, 0], video.targets[-inside.size :, 0])
+    assert outside > 0
+
+
+def test_an_epoch_of_stretches_has_as_many_windows_as_there_are_samples(frame_video):
+    videos = [frame_video(samples=40), frame_video(samples=23)]
+    batches = list(
+        chunk_batches(videos, Recipe(chunk_samples=16, batch_chunks=3), 4, np.random.default_rng(0))
+    )
+    assert [len(batch.inputs) for batch in batches] == [3, 1]
+
+
+def test_the_frames_of_a_stretch_are_those_around_its_windows(frame_video, monkeypatch):
+    monkeypatch.setattr(
+        "prismata.training.batches.clip_augmentation", lambda *, flip: torch.nn.Identity()
+    )
+    video = frame_video(samples=20)
+    recipe = Recipe(chunk_samples=8, batch_chunks=1)
+    for seed in range(20):
+        for batch in chunk_batches([video], recipe, 4, np.random.default_rng(seed)):
+            frames = batch.inputs[0, :, 0, 0, 0].tolist()
+            rows = np.flatnonzero(batch.weights[0, :, 0].numpy())
+            for row in rows.tolist():
+                # Window `row` sees frames row .. row + 3 and is centred on the third.
+                centre = frames[row + 2]
+                assert batch.targets[0, row, 0] == video.targets[centre, 0]
+                wanted = window_indices(20, 4, 1)[centre].tolist()
+                assert frames[row : row + 4] == wanted
+
+
+def test_a_stretch_is_changed_as_a_whole():
+    torch.manual_seed(3)
+    frame = torch.randint(0, 256, (1, 3, 32, 32), dtype=torch.uint8)
+    changed = False
+    for _ in range(10):
+        out = clip_augmentation(flip=True)(frame.repeat(5, 1, 1, 1))
+        assert all(torch.equal(out[0], other) for other in out)
+        changed = changed or not torch.equal(out[0], frame[0])
+    assert changed
+
+
+def test_without_flip_left_stays_left():
+    torch.manual_seed(0)
+    frame = torch.zeros(1, 3, 32, 32, dtype=torch.uint8)
+    frame[..., :8] = 200
+
+    def bright_side(flip):
+        out = clip_augmentation(flip=flip)(frame).float().mean(dim=(0, 1, 2))
+        return "left" if out[:16].sum() > out[16:].sum() else "right"
+
+    assert {bright_side(flip=False) for _ in range(30)} == {"left"}
+    assert {bright_side(flip=True) for _ in range(30)} == {"left", "right"}

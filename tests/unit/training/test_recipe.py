@@ -1,0 +1,40 @@
+import pytest
+
+from prismata.core.errors import InvalidInputError
+from prismata.training.heads import HeadSpec
+from prismata.training.recipe import Recipe
+
+
+def test_a_recipe_is_the_same_after_a_round_trip():
+    recipe = Recipe(encoder="tiny", frozen=False, epochs=3, head=HeadSpec(hidden=16, layers=2))
+    assert Recipe.from_dict(recipe.to_dict()) == recipe
+    assert Recipe.from_dict({}) == Recipe()
+
+
+def test_an_unknown_setting_is_refused_with_those_there_are():
+    with pytest.raises(InvalidInputError, match="no setting 'learning_rate'; it has batch_chunks"):
+        Recipe.from_dict({"learning_rate": 1})
+    with pytest.raises(InvalidInputError, match="cannot be used"):
+        Recipe.from_dict({"head": {"width": 3}})
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ({"epochs": 0}, "epochs"),
+        ({"epochs": "many"}, "recipe cannot be used"),
+        ({"patience": 0}, "patience"),
+        ({"batch_windows": 0}, "batch_windows"),
+        ({"batch_chunks": 2000}, "batch_chunks"),
+        ({"chunk_samples": 0}, "chunk_samples"),
+        ({"head_lr": 0.0}, "head_lr"),
+        ({"encoder_lr": 1.0}, "encoder_lr"),
+        ({"ema_decay": 1.0}, "ema_decay"),
+        ({"positive_limit": 0.5}, "positive_limit"),
+        ({"head": {"hidden": 0}}, "hidden"),
+        ({"head": {"dropout": 1.0}}, "dropout"),
+    ],
+)
+def test_a_value_out_of_range_is_refused_by_name(settings, name):
+    with pytest.raises(InvalidInputError, match=name):
+        Recipe.from_dict(settings)
