@@ -61,16 +61,22 @@ def main() -> None:
 
 
 def assemble_all(root: Path, folder: Path) -> Path:
-    """Join the clips of every camera and write the truth; return the CSV."""
+    """Join the clips of every camera and write the truth; return the CSV.
+
+    Done once: the CSV is put in place last, so where it is there, everything is.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    truth = folder / "truth.csv"
+    if truth.is_file():
+        return truth
     with (root / "sequence_recipe.csv").open(encoding="utf-8") as file:
         rows = sorted(csv.DictReader(file), key=lambda row: (row["sequence"], int(row["order"])))
     sequences: dict[str, list[tuple[Path, bool]]] = {}
     for row in rows:
         name = row["sequence"].replace(":", "-")
         sequences.setdefault(name, []).append((root / row["clip"], row["label"] == "fight"))
-    truth = folder / "truth.csv"
-    with truth.open("w", encoding="utf-8", newline="") as file:
+    unfinished = folder / "truth.part"
+    with unfinished.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["video", "label", "kind", "start_s", "end_s"])
         for name, clips in sequences.items():
@@ -79,7 +85,7 @@ def assemble_all(root: Path, folder: Path) -> Path:
                 writer.writerow(
                     [f"{name}.mp4", "fight", "segment", to_seconds(start_us), to_seconds(end_us)]
                 )
-    return truth
+    return unfinished.replace(truth)
 
 
 def assemble(clips: list[tuple[Path, bool]], target: Path) -> list[tuple[int, int, bool]]:
