@@ -21,7 +21,7 @@ TOLERANCES = ("0.2", "0.5", "1")
 
 def main() -> None:
     """Run all folds and print the figures."""
-    arguments = parse_arguments(__doc__ or "")
+    arguments = parse_arguments(__doc__ or "", epochs=30)
     root = arguments.realdata / "gmdcsa24-falls"
     paths = sorted(root.rglob("*.mp4"))
     with open_bench(arguments, "real-falls") as bench:

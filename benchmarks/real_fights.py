@@ -27,7 +27,7 @@ TICKS = 90_000
 
 def main() -> None:
     """Assemble the sequences, run all folds and print the figures."""
-    arguments = parse_arguments(__doc__ or "")
+    arguments = parse_arguments(__doc__ or "", epochs=8)
     root = arguments.realdata / "surv-fights"
     folder = arguments.work / "assembled-fights"
     truth = assemble_all(root, folder)

@@ -23,12 +23,15 @@ class HeadSpec:
     """LSTM units per direction."""
     layers: int = 1
     dropout: float = 0.2
+    input_dropout: float = 0.0
+    """Share of the features hidden in training: keeps a head from knowing videos by heart."""
 
     def __post_init__(self) -> None:
-        if not (1 <= self.hidden <= 4096 and 1 <= self.layers <= 8 and 0 <= self.dropout < 1):
+        sizes_fit = 1 <= self.hidden <= 4096 and 1 <= self.layers <= 8
+        if not (sizes_fit and 0 <= self.dropout < 1 and 0 <= self.input_dropout < 1):
             raise InvalidInputError(
-                f"head sizes out of range: hidden {self.hidden}, layers {self.layers}, dropout "
-                f"{self.dropout}"
+                f"head settings out of range: hidden {self.hidden}, layers {self.layers}, dropout "
+                f"{self.dropout}, input_dropout {self.input_dropout}"
             )
 
 
@@ -45,6 +48,7 @@ class CnnLstmHead(nn.Module):
     def __init__(self, feature_size: int, num_classes: int, spec: HeadSpec) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(feature_size)
+        self.hide = nn.Dropout(spec.input_dropout)
         self.project = nn.Linear(feature_size, spec.hidden)
         self.lstm = nn.LSTM(
             2 * spec.hidden,
@@ -66,7 +70,7 @@ class CnnLstmHead(nn.Module):
 
     def forward(self, windows: Tensor) -> Tensor:
         """Turn `(N, T, F)` float32 into `(N, C)` logits."""
-        hidden = self.project(self.norm(windows))
+        hidden = self.project(self.hide(self.norm(windows)))
         before = torch.cat([hidden[:, :1], hidden[:, :-1]], dim=1)
         states, _ = self.lstm(torch.cat([torch.relu(hidden), hidden - before], dim=2))
         centre = states[:, windows.shape[1] // 2]
