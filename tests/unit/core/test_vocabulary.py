@@ -241,3 +241,12 @@ def test_scores_that_are_not_scores_are_refused(times, scores):
 
 def test_a_card_is_plain_json():
     assert json.loads(CARD.to_json())["clip"] == asdict(CARD.clip)
+
+
+def test_a_clip_can_be_changed_and_names_its_settings_when_asked_for_another():
+    changed = ClipSpec().changed({"num_frames": 16})
+    assert changed == ClipSpec(num_frames=16)
+    with pytest.raises(InvalidInputError, match=r"no setting 'frames'; it has target_fps, "):
+        ClipSpec().changed({"frames": 16})
+    with pytest.raises(InvalidInputError, match=r"num_frames must lie in"):
+        ClipSpec().changed({"num_frames": 0})

@@ -38,3 +38,9 @@ def test_an_unknown_setting_is_refused_with_those_there_are():
 def test_a_value_out_of_range_is_refused_by_name(settings, name):
     with pytest.raises(InvalidInputError, match=name):
         Recipe.from_dict(settings)
+
+
+@pytest.mark.parametrize("setting", [{"input_dropout": 1.0}, {"dropout": -0.1}, {"hidden": 0}])
+def test_head_settings_out_of_range_are_refused(setting):
+    with pytest.raises(InvalidInputError, match="head settings out of range"):
+        HeadSpec(**setting)
