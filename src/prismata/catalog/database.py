@@ -273,11 +273,6 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
 
-def violates_unique(error: IntegrityError) -> bool:
-    """Return whether a unique value was taken."""
-    return _integrity_kind(error) in ("23505", "SQLITE_CONSTRAINT_UNIQUE")
-
-
 def _integrity_kind(error: IntegrityError) -> str:
     """Return PostgreSQL's SQLSTATE or SQLite's name of the extended result code."""
     cause: Any = error.orig

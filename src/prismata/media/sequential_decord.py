@@ -9,10 +9,8 @@ variable rate MP4 and on H.264 in AVI in our own contract suite.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import decord
 import numpy as np
@@ -22,8 +20,9 @@ from numpy.typing import NDArray
 from prismata.core.errors import InvalidInputError, UnavailableError
 from prismata.core.time import MICROSECONDS, FrameTimeline
 from prismata.media.facts import VideoProbe, probe
-from prismata.media.pixels import Frame, Orientation, Resizer
-from prismata.media.readers import check_size, checked_indices, undecodable
+from prismata.media.pixels import Orientation, Resizer
+from prismata.media.readers import undecodable
+from prismata.media.sequence import SequentialReader
 from prismata.media.source import MAX_THREADS
 
 CLOCK_TOLERANCE_US = 1_000
@@ -31,7 +30,7 @@ FLOAT32_STEPS = 2.0**-22
 """Decord tells times as float32 seconds."""
 
 
-class DecordReader:
+class DecordReader(SequentialReader):
     """Reads frames in order through decord; see `VideoReader`.
 
     Frames arrive as RGB at full size and are resized afterwards, so it needs more memory than the
@@ -66,44 +65,13 @@ class DecordReader:
         self._video: Any = self._opened()
         self._check_first_frame()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
     def close(self) -> None:
         """Release the file."""
         self._video = None
         self._held = None
 
-    def read(
-        self,
-        frame_indices: Sequence[int] | NDArray[np.int64],
-        *,
-        size: tuple[int, int] | None = None,
-    ) -> Iterator[Frame]:
-        """See `VideoReader.read`."""
-        indices = checked_indices(frame_indices, self.timeline)
-        check_size(size)
-        return self._deliver(indices, size)
-
-    def frame(self, frame_index: int, *, size: tuple[int, int] | None = None) -> Frame:
-        """See `VideoReader.frame`; going back reads the file again from its start."""
-        return next(self.read([frame_index], size=size))
-
-    def _deliver(self, indices: list[int], size: tuple[int, int] | None) -> Iterator[Frame]:
-        last: Frame | None = None
-        for index in indices:
-            if last is None or last.index != index:
-                pixels = self._resizer.rgb_from_array(self._displayed(index), "rgb24", size)
-                last = Frame(index, self.timeline.start_us(index), pixels)
-            yield last
+    def _picture(self, index: int, size: tuple[int, int] | None) -> NDArray[np.uint8]:
+        return self._resizer.rgb_from_array(self._displayed(index), "rgb24", size)
 
     def _displayed(self, target: int) -> NDArray[np.uint8]:
         """Return RGB pixels as displayed, in the order of the timeline."""

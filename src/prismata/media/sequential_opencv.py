@@ -7,10 +7,7 @@ the file anew.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import cv2
 import numpy as np
@@ -20,15 +17,16 @@ from prismata.core.errors import InvalidInputError, UnavailableError
 from prismata.core.time import FrameTimeline
 from prismata.media.facts import probe
 from prismata.media.matching import FrameMatcher
-from prismata.media.pixels import Frame, Resizer
-from prismata.media.readers import check_size, checked_indices, undecodable
+from prismata.media.pixels import Resizer
+from prismata.media.readers import undecodable
+from prismata.media.sequence import SequentialReader
 from prismata.media.source import MAX_THREADS, VideoSource
 
 POSITION_TOLERANCE_US = 60
 """OpenCV tells positions as float milliseconds that it derives from float seconds."""
 
 
-class OpenCVReader:
+class OpenCVReader(SequentialReader):
     """Reads frames in order through OpenCV's FFmpeg; see `VideoReader`.
 
     Args:
@@ -64,44 +62,13 @@ class OpenCVReader:
         self._next = 0
         self._held: tuple[int, NDArray[np.uint8]] | None = None
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
     def close(self) -> None:
         """Release the file."""
         self._held = None
         self._capture.release()
 
-    def read(
-        self,
-        frame_indices: Sequence[int] | NDArray[np.int64],
-        *,
-        size: tuple[int, int] | None = None,
-    ) -> Iterator[Frame]:
-        """See `VideoReader.read`."""
-        indices = checked_indices(frame_indices, self.timeline)
-        check_size(size)
-        return self._deliver(indices, size)
-
-    def frame(self, frame_index: int, *, size: tuple[int, int] | None = None) -> Frame:
-        """See `VideoReader.frame`; going back reads the file again from its start."""
-        return next(self.read([frame_index], size=size))
-
-    def _deliver(self, indices: list[int], size: tuple[int, int] | None) -> Iterator[Frame]:
-        last: Frame | None = None
-        for index in indices:
-            if last is None or last.index != index:
-                pixels = self._resizer.rgb_from_array(self._stored(index), "bgr24", size)
-                last = Frame(index, self.timeline.start_us(index), pixels)
-            yield last
+    def _picture(self, index: int, size: tuple[int, int] | None) -> NDArray[np.uint8]:
+        return self._resizer.rgb_from_array(self._stored(index), "bgr24", size)
 
     def _stored(self, target: int) -> NDArray[np.uint8]:
         """Return BGR pixels as stored, in the order of the timeline."""

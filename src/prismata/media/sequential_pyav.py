@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import av
 import numpy as np
@@ -15,8 +12,9 @@ from numpy.typing import NDArray
 from prismata.core.errors import InvalidInputError
 from prismata.core.time import FrameTimeline
 from prismata.media.matching import FrameMatcher
-from prismata.media.pixels import Frame, Orientation, Resizer
-from prismata.media.readers import check_size, checked_indices, undecodable
+from prismata.media.pixels import Orientation, Resizer
+from prismata.media.readers import undecodable
+from prismata.media.sequence import SequentialReader
 from prismata.media.source import VideoSource, frame_tick
 
 SHORT_GAP = 32
@@ -25,7 +23,7 @@ BACK_OFF_SECONDS = (0, 2, 10)
 """How far before a frame to look for its key frame, until the file is read from its start."""
 
 
-class PyAVReader:
+class PyAVReader(SequentialReader):
     """Reads frames by their presentation timestamps; see `VideoReader`.
 
     Going on is decoding on. Jumping is seeking to a key frame at or before the target, decoding up
@@ -60,49 +58,14 @@ class PyAVReader:
         self._unbroken = True
         """Whether everything up to here was decoded without a jump."""
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
     def close(self) -> None:
         """Close the file."""
         self._closed = True
         self._current = None
         self._source.close()
 
-    def read(
-        self,
-        frame_indices: Sequence[int] | NDArray[np.int64],
-        *,
-        size: tuple[int, int] | None = None,
-    ) -> Iterator[Frame]:
-        """See `VideoReader.read`."""
-        indices = checked_indices(frame_indices, self.timeline)
-        check_size(size)
-        return self._deliver(indices, size)
-
-    def frame(self, frame_index: int, *, size: tuple[int, int] | None = None) -> Frame:
-        """See `VideoReader.frame`."""
-        check_size(size)
-        return self._converted(self._decoded(*checked_indices([frame_index], self.timeline)), size)
-
-    def _deliver(self, indices: list[int], size: tuple[int, int] | None) -> Iterator[Frame]:
-        last: Frame | None = None
-        for index in indices:
-            if last is None or last.index != index:
-                last = self._converted(self._decoded(index), size)
-            yield last
-
-    def _converted(self, found: tuple[int, VideoFrame], size: tuple[int, int] | None) -> Frame:
-        index, frame = found
-        return Frame(index, self.timeline.start_us(index), self._resizer.rgb(frame, size))
+    def _picture(self, index: int, size: tuple[int, int] | None) -> NDArray[np.uint8]:
+        return self._resizer.rgb(self._decoded(index)[1], size)
 
     def _decoded(self, target: int) -> tuple[int, VideoFrame]:
         """Return the frame at `target`, by the cheapest exact way."""
