@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -45,6 +45,27 @@ class ImportOptions:
     """For the classic JSON, which names no label: the event type of its deliveries."""
 
 
+class _Library(Mapping[str, tuple[str, FrameTimeline]]):
+    """All videos by name; a timeline is read from storage only when a row needs it."""
+
+    def __init__(self, bench: Workbench) -> None:
+        self._bench = bench
+        self._videos = {video.name: video for video in bench.catalog.videos.list()}
+        self._read: dict[str, tuple[str, FrameTimeline]] = {}
+
+    def __getitem__(self, name: str) -> tuple[str, FrameTimeline]:
+        if name not in self._read:
+            video = self._videos[name]
+            self._read[name] = (video.id, self._bench.timeline(video))
+        return self._read[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._videos)
+
+    def __len__(self) -> int:
+        return len(self._videos)
+
+
 def plan_label_import(bench: Workbench, path: Path, options: ImportOptions) -> ImportPlan:
     """Say what importing a file would do; nothing is written.
 
@@ -70,10 +91,12 @@ def plan_label_import(bench: Workbench, path: Path, options: ImportOptions) -> I
         )
     else:
         table = read_events_csv(data, path.name)
-    videos = {video.name: video for video in bench.catalog.videos.list()}
-    known = {name: (video.id, bench.timeline(video)) for name, video in videos.items()}
     return plan_import(
-        table.rows, known, domain.event_types, label_map=options.label_map, onset=options.onset
+        table.rows,
+        _Library(bench),
+        domain.event_types,
+        label_map=options.label_map,
+        onset=options.onset,
     )
 
 
