@@ -78,3 +78,5 @@ def test_ticks_become_microseconds_as_exact_fractions_say(gaps, first, time_base
     half_up = [(2 * one.numerator + one.denominator) // (2 * one.denominator) for one in exact]
     assert timeline.starts_us.tolist() == half_up
     assert abs(timeline.first_pts_us - first * time_base * 10**6) <= Fraction(1, 2)
+    told = [timeline.source_pts(index) for index in range(len(timeline))]
+    assert (told, timeline.time_base) == (ticks.tolist(), time_base)

@@ -19,7 +19,10 @@ from prismata.core.errors import InvalidInputError
 
 MICROSECONDS = 1_000_000
 
-_UNREADABLE = (OSError, KeyError, ValueError, TypeError, IndexError, EOFError, BadZipFile)
+_UNREADABLE = (
+    *(OSError, LookupError, ValueError, TypeError, ArithmeticError, EOFError),
+    BadZipFile,
+)
 
 
 class OutsideVideoError(InvalidInputError):
@@ -96,12 +99,23 @@ class FrameTimeline:
         starts_us: `(N,)` int64, display time of each frame, strictly increasing, first element 0.
         end_us: Instant at which the last frame leaves the screen.
         first_pts_us: Source timestamp of the first frame in microseconds (what was subtracted).
+        ticks: `(N,)` int64 source timestamps, increasing; None where nobody kept them.
+        time_base: Seconds per tick; given if and only if `ticks` are.
 
     Raises:
-        InvalidInputError: If the timestamps are empty, do not start at 0 or do not increase.
+        InvalidInputError: If the timestamps are empty, do not start at 0 or do not increase, or if
+            the ticks do not belong to them.
     """
 
-    def __init__(self, starts_us: NDArray[np.int64], *, end_us: int, first_pts_us: int = 0) -> None:
+    def __init__(
+        self,
+        starts_us: NDArray[np.int64],
+        *,
+        end_us: int,
+        first_pts_us: int = 0,
+        ticks: NDArray[np.int64] | None = None,
+        time_base: Fraction | None = None,
+    ) -> None:
         starts = np.asarray(starts_us, dtype=np.int64)
         if starts.ndim != 1 or starts.size == 0 or starts[0] != 0:
             raise InvalidInputError("a timeline needs at least one frame and must start at 0")
@@ -113,6 +127,9 @@ class FrameTimeline:
         edges.flags.writeable = False
         self._edges_us = edges
         self.first_pts_us = first_pts_us
+        self._ticks = _checked_ticks(ticks, time_base, starts.size)
+        self.time_base = time_base
+        """Seconds per tick of `source_pts`; None where the ticks are not known."""
 
     @classmethod
     def from_pts(
@@ -144,12 +161,16 @@ class FrameTimeline:
             edges[:-1],
             end_us=int(edges[-1]),
             first_pts_us=to_us(Fraction(int(ticks[0])) * time_base),
+            ticks=ticks,
+            time_base=time_base,
         )
 
     def __len__(self) -> int:
         return int(self._edges_us.size) - 1
 
     def __eq__(self, other: object) -> bool:
+        # The same frames at the same times; the ticks only say it in the source's own units, and a
+        # timeline stored before they were kept is still this timeline.
         return (
             isinstance(other, FrameTimeline)
             and self.first_pts_us == other.first_pts_us
@@ -197,6 +218,15 @@ class FrameTimeline:
             )
         return int(self._edges_us[frame_index])
 
+    def source_pts(self, frame_index: int) -> int | None:
+        """Return a frame's timestamp in ticks of `time_base`; None where ticks were not kept.
+
+        Raises:
+            OutsideVideoError: If there is no such frame.
+        """
+        self.start_us(frame_index)
+        return None if self._ticks is None else int(self._ticks[frame_index])
+
     def span(self, frame_index: int) -> TimeSpan:
         """Return the half-open stretch for which a frame is on screen."""
         start = self.start_us(frame_index)
@@ -219,11 +249,15 @@ class FrameTimeline:
 
     def save(self, target: Path | BinaryIO) -> None:
         """Write as `.npz` (no pickles)."""
-        np.savez_compressed(target, edges_us=self._edges_us, first_pts_us=self.first_pts_us)
+        arrays = {"edges_us": self._edges_us, "first_pts_us": np.int64(self.first_pts_us)}
+        if self._ticks is not None and self.time_base is not None:
+            base = (self.time_base.numerator, self.time_base.denominator)
+            arrays |= {"ticks": self._ticks, "time_base": np.array(base, np.int64)}
+        np.savez_compressed(target, **arrays)  # type: ignore[arg-type]  # the stub's allow_pickle
 
     @classmethod
     def load(cls, source: Path | BinaryIO) -> FrameTimeline:
-        """Read what `save` wrote.
+        """Read what `save` wrote, now or before it kept the ticks.
 
         Raises:
             InvalidInputError: If it is not a timeline.
@@ -231,8 +265,13 @@ class FrameTimeline:
         try:
             with np.load(source, allow_pickle=False) as data:
                 edges = data["edges_us"].astype(np.int64)
+                known = "ticks" in data
                 return cls(
-                    edges[:-1], end_us=int(edges[-1]), first_pts_us=int(data["first_pts_us"])
+                    edges[:-1],
+                    end_us=int(edges[-1]),
+                    first_pts_us=int(data["first_pts_us"]),
+                    ticks=data["ticks"].astype(np.int64) if known else None,
+                    time_base=Fraction(*data["time_base"].tolist()) if known else None,
                 )
         except _UNREADABLE as error:
             raise InvalidInputError(f"this is not a stored timeline: {error}") from error
@@ -258,6 +297,22 @@ class FrameTimeline:
         times = times[times < self.duration_us]
         indices = np.searchsorted(self._edges_us, times, side="right") - 1
         return SamplePlan(times, indices.astype(np.int64))
+
+
+def _checked_ticks(
+    ticks: NDArray[np.int64] | None, time_base: Fraction | None, count: int
+) -> NDArray[np.int64] | None:
+    if (ticks is None) != (time_base is None):
+        raise InvalidInputError("ticks mean nothing without a time base, nor it without ticks")
+    if ticks is None or time_base is None:
+        return None
+    kept = np.array(ticks, dtype=np.int64)
+    if kept.shape != (count,) or np.any(np.diff(kept) <= 0) or time_base <= 0:
+        raise InvalidInputError(
+            f"a timeline of {count} frames needs as many increasing ticks and a positive time base"
+        )
+    kept.flags.writeable = False
+    return kept
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,6 +114,43 @@ def stored(**arrays):
     return buffer.getvalue()
 
 
+def test_a_timeline_from_ticks_keeps_them_also_in_its_file():
+    ticks = np.array([-500, 2503, 9000])
+    timeline = FrameTimeline.from_pts(ticks, time_base=Fraction(1, 90_000))
+    buffer = BytesIO()
+    timeline.save(buffer)
+    buffer.seek(0)
+    for one in (timeline, FrameTimeline.load(buffer)):
+        assert [one.source_pts(index) for index in range(3)] == [-500, 2503, 9000]
+        assert one.time_base == Fraction(1, 90_000)
+    with pytest.raises(OutsideVideoError, match="frames 0 to 2"):
+        timeline.source_pts(3)
+
+
+def test_a_timeline_stored_before_ticks_were_kept_is_the_same_without_them():
+    timeline = FrameTimeline.from_pts(np.array([0, 1, 3]), time_base=Fraction(1, 25))
+    old = stored(edges_us=np.append(timeline.starts_us, timeline.duration_us), first_pts_us=0)
+    loaded = FrameTimeline.load(BytesIO(old))
+    assert loaded == timeline
+    assert (loaded.source_pts(1), loaded.time_base) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("ticks", "time_base"),
+    [
+        ([0, 1], None),
+        (None, Fraction(1, 25)),
+        ([0, 1, 2], Fraction(1, 25)),
+        ([1, 0], Fraction(1, 25)),
+        ([0, 1], Fraction(-1, 25)),
+    ],
+)
+def test_ticks_that_do_not_belong_to_the_frames_are_refused(ticks, time_base):
+    known = None if ticks is None else np.array(ticks)
+    with pytest.raises(InvalidInputError):
+        FrameTimeline(np.array([0, 40_000]), end_us=80_000, ticks=known, time_base=time_base)
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -123,8 +160,14 @@ def stored(**arrays):
         stored(edges_us=np.array([], np.int64), first_pts_us=0),
         stored(edges_us=np.zeros((2, 2)), first_pts_us=0),
         stored(starts=np.array([0, 5])),
+        stored(
+            edges_us=np.array([0, 5, 9]),
+            first_pts_us=0,
+            ticks=np.array([0, 1]),
+            time_base=np.array([1, 0]),
+        ),
     ],
-    ids=["empty", "cut", "unsorted", "no frames", "wrong shape", "other arrays"],
+    ids=["empty", "cut", "unsorted", "no frames", "wrong shape", "other arrays", "no time base"],
 )
 def test_what_is_not_a_stored_timeline_is_refused_in_one_sentence(content):
     with pytest.raises(InvalidInputError):
