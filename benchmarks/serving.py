@@ -4,7 +4,8 @@ The same application that `prismata serve` runs, but with a secret that the benc
 it can sign permissions as the pages do. Not a benchmark itself.
 
     with ServedWorkbench(data_dir) as served:
-        httpx.get(f"{served.url}/api/video/{video_id}", params={"token": served.token("video", video_id)})
+        token = served.token("video", video_id)
+        httpx.get(f"{served.url}/api/video/{video_id}", params={"token": token})
 """
 
 from __future__ import annotations
