@@ -9,6 +9,7 @@ from prismata.api.health import HealthRoute
 from prismata.api.jobs import JobRoute
 from prismata.api.media import MediaRoute
 from prismata.api.uploads import UploadRoute
+from prismata.api.video_material import VideoMaterialRoutes
 from prismata.services.workbench import Workbench
 
 
@@ -20,6 +21,7 @@ def create_routes(bench: Workbench, secret: bytes) -> list[Route]:
         secret: At least 32 random bytes; pages sign tokens with the same.
     """
     return [
+        *VideoMaterialRoutes(bench, secret).routes(),
         Route("/api/video/{video_id}", MediaRoute(bench, secret).answer, methods=["GET"]),
         Route(
             "/api/upload/{upload_id}",

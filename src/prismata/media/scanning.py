@@ -31,6 +31,8 @@ class ScanResult:
     """Whether every frame was decoded, because the packets could not be believed."""
     notes: tuple[str, ...]
     """Sentences for a person; empty for a sound file."""
+    cut_off: int = 0
+    """Frames that an edit list removes from the presentation."""
 
 
 @dataclass(slots=True)
@@ -79,7 +81,7 @@ def scan(path: Path, *, decode: bool = False) -> ScanResult:
     last_duration = census.last_duration if truth is None else truth.last_duration
     timeline = _timeline(path, ticks, source.time_base, last_duration)
     notes = _notes(facts, census, truth, timeline, source)
-    return ScanResult(timeline, census.packet_count, doubtful, tuple(notes))
+    return ScanResult(timeline, census.packet_count, doubtful, tuple(notes), census.cut_off)
 
 
 def _decode_all(source: VideoSource) -> _Truth:

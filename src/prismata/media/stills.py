@@ -6,9 +6,8 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 from prismata.core.errors import InvalidInputError
+from prismata.media.jpeg import encode_jpeg
 from prismata.media.readers import VideoReader
-
-JPEG_QUALITY = 82
 
 
 def save_still(
@@ -29,8 +28,6 @@ def save_still(
         OutsideVideoError: If there is no such frame.
         InvalidInputError: If `max_width` is not positive or the folder does not exist.
     """
-    import cv2
-
     if max_width < 1:
         raise InvalidInputError(f"a still cannot be {max_width} pixels wide; use 1 or more")
     if not path.parent.is_dir():
@@ -39,14 +36,10 @@ def save_still(
     if width > max_width:
         width, height = max_width, max(1, round(height * max_width / width))
     pixels = reader.frame(frame_index, size=(width, height)).pixels
-    written, data = cv2.imencode(
-        ".jpg", pixels[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
-    )
-    if not written:
-        raise InvalidInputError(f"frame {frame_index} cannot be written as JPEG")
+    data = encode_jpeg(pixels)
     with NamedTemporaryFile(dir=path.parent, prefix=".still-", delete=False) as temporary:
         try:
-            temporary.write(data.tobytes())
+            temporary.write(data)
             temporary.close()
             Path(temporary.name).replace(path)
         except BaseException:

@@ -14,6 +14,8 @@ from prismata.catalog import VideoRecord
 from prismata.core.errors import BadVideoError, ConflictError, NotFoundError
 from prismata.core.time import FrameTimeline, format_time
 from prismata.media import probe, scan
+from prismata.media.playable import judge
+from prismata.services.renditions import remove_renditions, store_playability
 from prismata.services.workbench import Workbench
 
 VIDEO_SUFFIXES = frozenset(
@@ -131,6 +133,7 @@ def ingest_file(
     timeline_key = f"timelines/{digest}.npz"
     bench.storage.put_file(storage_key, path, progress=on_progress)
     bench.storage.put(timeline_key, _timeline_bytes(timeline))
+    store_playability(bench, digest, judge(path, facts, scanned))
     low, high = timeline.step_range_us
     video, created = bench.catalog.videos.add(
         name=name,
@@ -167,7 +170,7 @@ def ingest_file(
 
 
 def remove_video(bench: Workbench, name_or_id: str) -> str:
-    """Remove a video with its labels and detections; say in one sentence what went.
+    """Remove a video with its labels, detections and renditions; say in one sentence what went.
 
     Raises:
         NotFoundError: If there is none.
@@ -176,6 +179,7 @@ def remove_video(bench: Workbench, name_or_id: str) -> str:
     removal = bench.catalog.videos.remove(video.id)
     for key in (video.storage_key, video.timeline_key):
         bench.storage.delete(key)
+    remove_renditions(bench, video)
     return (
         f"removed {video.name!r} with {removal.annotations} labels, {removal.detections} detected "
         f"events and {removal.detection_runs} detection runs"
