@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+JS := tests/js/node_modules
 
 .PHONY: demo test check ui setup clean
 
@@ -14,10 +15,14 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train,ui,s3,postgres,celery,dev]'
 	touch $(STAMP)
 
+# The type checker of the browser modules; running Prismata needs no Node.
+$(JS): tests/js/package-lock.json
+	if command -v npm >/dev/null; then cd tests/js && npm ci --no-audit --no-fund && touch node_modules; fi
+
 demo: setup  ## invent videos, train, export, detect, evaluate, write a report
 	$(BIN)/prismata demo
 
-test: setup  ## the whole test suite
+test: setup $(JS)  ## the whole test suite
 	$(BIN)/python -m pytest
 
 check: setup  ## what pre-commit and CI hold everybody to

@@ -22,7 +22,7 @@ from prismata.wiring import open_workbench
 ROOT = Path(__file__).resolve().parents[1]
 REALDATA = ROOT.parent / "shared" / "realdata"
 REQUIRED = "PRISMATA_TEST_REQUIRE"
-"""Comma-separated markers whose tests must run: `browser,postgres,realdata`."""
+"""Comma-separated markers whose tests must run: `browser,node,postgres,realdata`."""
 
 FLASHES_PLUGIN = '''
 """A dark room with white flashes."""
