@@ -236,6 +236,10 @@ def _videos(data: ReportData) -> str:
     )
     if any(item.kind == "segment" for item in data.event_types):
         marks += "<li>Bars are stretches: dashed = missed, striped with a cross = false alarm</li>"
+    if any(picture.unknown for picture in data.videos):
+        marks += (
+            "<li>Shaded: nobody watched; what was detected there is neither right nor wrong</li>"
+        )
     criteria = {item.name: data.report.protocol.product(item.kind) for item in data.event_types}
     parts = ["<h2>Videos</h2>", f'<ul class="legend">{marks}</ul>']
     for number, picture in enumerate(data.videos, start=1):
@@ -278,6 +282,10 @@ def _event_rows(lanes: Sequence[Lane]) -> list[tuple[int, list[str]]]:
                 row = ["● Found", title, _when(match.truth), _when(match.detection)]
                 row += [f"{off:+.2f} s", score]
             rows.append((match.detection.start_us, row))
+        for event in lane.unseen:
+            score = "" if event.score is None else f"{event.score:.2f}"
+            row = ["Nobody watched", title, "", _when(event), "", score]
+            rows.append((event.start_us, row))
         rows += [
             (event.start_us, ["▽ Missed", title, _when(event), "", "", ""]) for event in lane.missed
         ]

@@ -1,4 +1,4 @@
-"""Stretches of video that nobody labelled: neither right nor wrong, so not scored."""
+"""Stretches of video of which nothing is known: neither right nor wrong, so not scored."""
 
 from __future__ import annotations
 

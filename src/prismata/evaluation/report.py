@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from prismata.core.errors import InvalidInputError
 from prismata.core.events import Event, EventKind, EventType
 from prismata.core.scores import ScoreTrack
-from prismata.core.time import TimeSpan, to_seconds
+from prismata.core.time import TimeSpan, format_time, to_seconds
 from prismata.evaluation.bootstrap import bootstrap_interval
 from prismata.evaluation.chance import cadence_guesses
 from prismata.evaluation.counting import EventCounts, count_events
@@ -100,6 +100,8 @@ class EvaluationReport:
     videos: tuple[str, ...]
     hours: float
     """Time that was scored; ignored stretches are not in it."""
+    total_hours: float
+    """Length of the videos."""
     types: tuple[TypeReport, ...]
     points: MeanPrecision | None
     """None if no point event type was asked for."""
@@ -176,8 +178,8 @@ def evaluate(
         durations_us: Length of every video that takes part.
         event_types: What the model knows.
         tracks: Score tracks, for the quality of single instants.
-        ignored: Stretches nobody labelled; events whose middle lies there and their time are left
-            out, because unlabelled is not background.
+        ignored: Stretches of which nothing is known; events whose middle lies there and their time
+            are left out, because unseen is not background.
         protocol: Tolerances, overlaps, bootstrap.
 
     Raises:
@@ -194,7 +196,8 @@ def evaluate(
     true_events = without_ignored(truth, skipped)
     ranked_events = without_ignored(candidates, skipped)
     shown = without_ignored(detections, skipped)
-    scored_us = sum(durations_us[name] for name in videos) - sum(
+    total_us = sum(durations_us[name] for name in videos)
+    scored_us = total_us - sum(
         clipped_union_us(skipped.get(name, ()), durations_us[name]) for name in videos
     )
     hours = scored_us / US_PER_HOUR
@@ -226,10 +229,11 @@ def evaluate(
         used,
         videos,
         hours,
+        total_us / US_PER_HOUR,
         tuple(types),
         means["point"],
         means["segment"],
-        tuple(_notes(types, len(videos))),
+        (*_known_note(scored_us, total_us), *_notes(types, len(videos))),
     )
 
 
@@ -261,9 +265,9 @@ def _guesses(
 ) -> EventsByVideo:
     guesses: dict[str, list[Event]] = {video_id: [] for video_id in durations_us}
     for item in event_types:
-        for video_id, events in cadence_guesses(truth, durations_us, item).items():
+        for video_id, events in cadence_guesses(truth, durations_us, item, ignored).items():
             guesses[video_id] += events
-    return without_ignored(guesses, ignored)
+    return guesses
 
 
 def _mean_precision(
@@ -327,6 +331,19 @@ def _type_report(
         mean_abs_error_us=counts.mean_abs_error_us,
         frames=frames,
     )
+
+
+def _known_note(scored_us: int, total_us: int) -> list[str]:
+    if scored_us >= total_us:
+        return []
+    return [
+        f"Scored on {_clock(scored_us)} of {_clock(total_us)} that somebody watched or labelled; "
+        "what was detected in the rest counts as neither right nor wrong."
+    ]
+
+
+def _clock(time_us: int) -> str:
+    return format_time(time_us).split(".")[0]
 
 
 def _notes(types: Sequence[TypeReport], num_videos: int) -> list[str]:

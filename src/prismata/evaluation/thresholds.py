@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from prismata.core.errors import InvalidInputError
 from prismata.core.events import Event, EventType
+from prismata.core.time import TimeSpan
 from prismata.evaluation.counting import count_events
+from prismata.evaluation.ignoring import without_ignored
 from prismata.evaluation.matching import Criterion, EventsByVideo
 from prismata.evaluation.points import PointTolerance
 from prismata.evaluation.segments import MinTiou
@@ -77,6 +79,7 @@ def choose_threshold(
     videos: Sequence[str],
     criterion: Criterion | None = None,
     grid: Sequence[float] = DEFAULT_GRID,
+    ignored: Mapping[str, Sequence[TimeSpan]] | None = None,
 ) -> ThresholdChoice:
     """Return the threshold with the highest event F1, the middle of the widest best plateau.
 
@@ -90,6 +93,7 @@ def choose_threshold(
         videos: Ids of the validation videos.
         criterion: What counts as found; by default the product's (`product_criterion`).
         grid: Thresholds to try.
+        ignored: Stretches of which nothing is known; events there count neither way.
 
     Raises:
         InvalidInputError: If no threshold of the grid lies in [0.01, 1].
@@ -99,9 +103,12 @@ def choose_threshold(
         raise InvalidInputError("the grid of thresholds is empty; give at least one in (0, 1]")
     used = criterion or product_criterion(event_type)
     curve = []
+    skipped = ignored or {}
+    judged = without_ignored(truth, skipped)
     for threshold in candidates:
         found = {video_id: group(video_id, threshold) for video_id in videos}
-        counts = count_events(truth, found, event_type.name, used, videos=videos)
+        shown = without_ignored(found, skipped)
+        counts = count_events(judged, shown, event_type.name, used, videos=videos)
         point = ThresholdPoint(threshold, counts.f1 or 0.0, counts.precision, counts.recall)
         curve.append(point)
     best = max(point.f1 for point in curve)

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from prismata.core.events import PALETTE, Event, EventType
 from prismata.core.scores import ScoreTrack
-from prismata.core.time import format_time, to_us
+from prismata.core.time import TimeSpan, format_time, to_us
+from prismata.evaluation.ignoring import without_ignored
 from prismata.evaluation.matching import Criterion, Match, match_events
 
 _TITLE_HEIGHT = 24
@@ -45,6 +46,9 @@ class VideoPicture:
     """At the product's threshold, with scores."""
     track: ScoreTrack | None = None
     """Score curves; without it there are none."""
+    unknown: tuple[TimeSpan, ...] = ()
+    """Stretches that nobody watched and where no label lies; drawn shaded, nothing there is right
+    or wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,8 @@ class Lane:
     threshold: float | None
     unjudged: tuple[Event, ...] | None = None
     """Detections of a video that nobody has labelled, so none is right or wrong; else None."""
+    unseen: tuple[Event, ...] = ()
+    """Detections in time of which nothing is known: neither right nor wrong."""
 
     @property
     def found(self) -> tuple[Event, ...]:
@@ -77,7 +83,8 @@ class Lane:
             return f"{len(self.unjudged)} detected, no labels to compare with"
         labelled, alarms = len(self.found) + len(self.missed), len(self.false_alarms)
         noun = "false alarm" if alarms == 1 else "false alarms"
-        return f"{len(self.found)} of {labelled} found, {alarms} {noun}"
+        unseen = f", {len(self.unseen)} where nobody watched" if self.unseen else ""
+        return f"{len(self.found)} of {labelled} found, {alarms} {noun}{unseen}"
 
 
 def plan_lanes(
@@ -98,7 +105,9 @@ def plan_lanes(
     for index, item in enumerate(event_types):
         truth = [event for event in picture.truth if event.event_type == item.name]
         detected = [event for event in picture.detections if event.event_type == item.name]
-        matches = match_events(truth, detected, criteria[item.name])
+        judged = without_ignored({"": detected}, {"": picture.unknown})[""]
+        unseen = tuple(sorted(set(detected) - set(judged)))
+        matches = match_events(truth, judged, criteria[item.name])
         left = list(truth)
         for match in matches:
             if match.truth is not None:
@@ -111,6 +120,7 @@ def plan_lanes(
                 tuple(matches),
                 tuple(left),
                 thresholds.get(item.name),
+                unseen=unseen,
             )
         )
     return lanes
@@ -150,7 +160,10 @@ def draw_timeline(picture: VideoPicture, lanes: Sequence[Lane], element_id: str)
     """
     height = len(lanes) * _LANE_HEIGHT + _AXIS_HEIGHT
     marks = max(
-        (len(lane.matches) + len(lane.missed) + len(lane.unjudged or ()) for lane in lanes),
+        (
+            len(lane.matches) + len(lane.missed) + len(lane.unjudged or lane.unseen)
+            for lane in lanes
+        ),
         default=0,
     )
     width = min(_MAX_WIDTH, marks * _MARK_WIDTH)
@@ -193,6 +206,13 @@ def _lane(picture: VideoPicture, lane: Lane, lane_id: str) -> list[str]:
             f'<line class="threshold" x1="0" x2="100%" y1="{line_y:.1f}" y2="{line_y:.1f}">'
             f"<title>threshold {lane.threshold:.2f}</title></line>"
         )
+    parts += [
+        f'<rect class="unseen" x="{_percent(span.start_us, duration_us)}" y="{_TITLE_HEIGHT}" '
+        f'width="{_percent(span.duration_us, duration_us)}" '
+        f'height="{2 * _ROW_HEIGHT + _CURVE_HEIGHT}"><title>nobody watched '
+        f"{format_time(span.start_us)} to {format_time(span.end_us)}</title></rect>"
+        for span in picture.unknown
+    ]
     for match in lane.matches:
         if match.truth is not None:
             parts.append(_mark(match.truth, "found", truth_y, duration_us, lane_id))
@@ -200,7 +220,8 @@ def _lane(picture: VideoPicture, lane: Lane, lane_id: str) -> list[str]:
         parts.append(_mark(match.detection, meaning, detected_y, duration_us, lane_id))
     parts += [_mark(event, "missed", truth_y, duration_us, lane_id) for event in lane.missed]
     parts += [
-        _mark(event, "detected", detected_y, duration_us, lane_id) for event in lane.unjudged or ()
+        _mark(event, "detected", detected_y, duration_us, lane_id)
+        for event in lane.unjudged or lane.unseen
     ]
     return parts
 

@@ -34,10 +34,8 @@ def feature_batches(
     num_frames: int,
     rng: np.random.Generator,
 ) -> Iterator[Batch]:
-    """Yield every window of every video once, shuffled."""
-    rows = [
-        (index, row) for index, video in enumerate(videos) for row in range(len(video.times_us))
-    ]
+    """Yield every window once, shuffled, whose centre something is known of."""
+    rows = [(index, int(row)) for index, video in enumerate(videos) for row in video.known_rows]
     windows = [window_indices(len(video.times_us), num_frames, 1) for video in videos]
     order = rng.permutation(len(rows))
     for start in range(0, len(order), recipe.batch_windows):
@@ -56,16 +54,17 @@ def chunk_batches(
 ) -> Iterator[Batch]:
     """Yield random stretches: half of them around an event, half anywhere.
 
-    An epoch has as many windows as the videos have samples.
+    An epoch has as many windows as the videos have samples of which something is known, and every
+    stretch holds at least one of them.
     """
     length = recipe.chunk_samples
-    total = sum(len(video.times_us) for video in videos)
-    count = max(1, -(-total // length))
-    share = np.array([len(video.times_us) for video in videos], np.float64)
+    known = [video.known_rows for video in videos]
+    share = np.array([rows.size for rows in known], np.float64)
+    count = max(1, -(-int(share.sum()) // length))
     positives = [
         (index, row)
         for index, video in enumerate(videos)
-        for row in np.flatnonzero(video.targets.max(axis=1) > 0)
+        for row in np.flatnonzero(((video.targets > 0) & (video.weights > 0)).any(axis=1))
     ]
     augment = clip_augmentation(flip=recipe.flip)
     chunks: list[tuple[Tensor, NDArray[np.float32], NDArray[np.float32]]] = []
@@ -75,9 +74,7 @@ def chunk_batches(
             first = int(row) - int(rng.integers(length))
         else:
             index = int(rng.choice(len(videos), p=share / share.sum()))
-            first = int(
-                rng.integers(-length // 2, max(1, len(videos[index].times_us) - length // 2))
-            )
+            first = _anywhere(known[index], len(videos[index].times_us), length, rng)
         chunks.append(_cut(videos[index], first, length, num_frames, augment))
         if len(chunks) == recipe.batch_chunks or number == count - 1:
             yield Batch(
@@ -86,6 +83,15 @@ def chunk_batches(
                 torch.from_numpy(np.stack([chunk[2] for chunk in chunks])),
             )
             chunks = []
+
+
+def _anywhere(
+    known: NDArray[np.int64], num_samples: int, length: int, rng: np.random.Generator
+) -> int:
+    """Return where a stretch begins that holds a known sample."""
+    if known.size == num_samples:
+        return int(rng.integers(-length // 2, max(1, num_samples - length // 2)))
+    return int(known[rng.integers(known.size)]) - int(rng.integers(length))
 
 
 def _cut(

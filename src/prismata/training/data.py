@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from prismata.core.errors import InvalidInputError
 from prismata.core.events import Event, EventType
+from prismata.core.time import TimeSpan
 
 POINT_RADIUS_SAMPLES = 1.5
 """A point event makes the windows positive whose centre is at most so many samples away."""
@@ -34,6 +35,13 @@ class LabelledVideo:
     events: tuple[Event, ...]
     """The annotations, for event-level validation."""
     duration_us: int
+    unknown: tuple[TimeSpan, ...] = ()
+    """Stretches that nobody watched and where no label lies; they are not scored."""
+
+    @property
+    def known_rows(self) -> NDArray[np.int64]:
+        """`(K',)` rows of which something is known for at least one event type."""
+        return np.flatnonzero(self.weights.max(axis=1) > 0)
 
 
 def build_targets(
@@ -43,13 +51,15 @@ def build_targets(
     *,
     rejected: Sequence[Event] = (),
     tolerance_us: int = 0,
+    known: Sequence[TimeSpan] | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return `(K, C)` targets and weights for the samples of one video.
 
     A segment makes the samples inside `[start, end)` positive; a point those within
     `POINT_RADIUS_SAMPLES` of it, or half the tolerance if that is more, for people do not mark
     more exactly than it; at least the nearest one. Rejected events are background that counts
-    `HARD_NEGATIVE_WEIGHT` times.
+    `HARD_NEGATIVE_WEIGHT` times. Samples outside `known` (None: nothing lies outside) weigh 0,
+    but for what an event itself says of its own type.
 
     Raises:
         InvalidInputError: If an event has a type that the domain does not declare.
@@ -57,6 +67,8 @@ def build_targets(
     columns = {event_type.name: i for i, event_type in enumerate(event_types)}
     targets = np.zeros((times_us.size, len(event_types)), np.float32)
     weights = np.ones_like(targets)
+    if known is not None:
+        weights[~_inside(times_us, known)] = 0.0
     step = float(np.median(np.diff(times_us))) if times_us.size > 1 else 1.0
     for event, is_rejected in [(e, True) for e in rejected] + [(e, False) for e in events]:
         if event.event_type not in columns:
@@ -74,6 +86,13 @@ def build_targets(
     return targets, weights
 
 
+def _inside(times_us: NDArray[np.int64], spans: Sequence[TimeSpan]) -> NDArray[np.bool_]:
+    inside = np.zeros(times_us.size, np.bool_)
+    for span in spans:
+        inside |= (times_us >= span.start_us) & (times_us < span.end_us)
+    return inside
+
+
 def _rows(times_us: NDArray[np.int64], event: Event, radius_us: float) -> NDArray[np.bool_]:
     if event.kind == "segment":
         rows = (times_us >= event.start_us) & (times_us < event.end_us)
@@ -89,11 +108,12 @@ def _rows(times_us: NDArray[np.int64], event: Event, radius_us: float) -> NDArra
 def positive_weights(videos: Sequence[LabelledVideo], *, limit: float = 5.0) -> NDArray[np.float32]:
     """Return `(C,)` loss weights of positives: how much rarer they are, at most `limit`.
 
-    Full inverse frequency overshoots; the spotting literature settles on about 5.
+    Samples of which nothing is known are not counted. Full inverse frequency overshoots; the
+    spotting literature settles on about 5.
     """
     positives = sum(video.targets.sum(axis=0) for video in videos)
-    total = sum(video.times_us.size for video in videos)
-    ratio = (total - positives) / np.maximum(positives, 1)
+    known = sum((video.weights > 0).sum(axis=0).astype(np.float32) for video in videos)
+    ratio = (known - positives) / np.maximum(positives, 1)
     clipped: NDArray[np.float32] = np.clip(ratio, 1.0, limit).astype(np.float32)
     return clipped
 
@@ -102,7 +122,8 @@ def check_trainable(videos: Sequence[LabelledVideo], event_types: Sequence[Event
     """Refuse data from which nothing can be learned.
 
     Raises:
-        InvalidInputError: If there is no video, or an event type has no example.
+        InvalidInputError: If there is no video, or an event type has no example, or no known time
+            without it.
     """
     if not videos:
         raise InvalidInputError("there is no training video; label at least one and train again")
@@ -114,4 +135,16 @@ def check_trainable(videos: Sequence[LabelledVideo], event_types: Sequence[Event
         raise InvalidInputError(
             f"the training videos hold no example of {', '.join(missing)}; label some, or move a "
             "video that has one into the training split"
+        )
+    known = sum((video.weights > 0).sum(axis=0) for video in videos)
+    always = [
+        t.name
+        for t, rest in zip(event_types, np.atleast_1d(known - counts), strict=True)
+        if not rest
+    ]
+    if always:
+        raise InvalidInputError(
+            f"nobody watched a moment of the training videos without {', '.join(always)}, so there "
+            "is nothing to tell apart; watch some more of a video in the label station, or, if a "
+            "label file holds all events of its videos, import it without --partial"
         )

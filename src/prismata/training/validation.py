@@ -87,6 +87,7 @@ def validate(
         found,
         {video.name: video.duration_us for video in videos},
         event_types,
+        ignored={video.name: video.unknown for video in videos},
         protocol=EvaluationProtocol(resamples=0),
     )
     return Validation(

@@ -76,6 +76,17 @@ def test_without_events_there_is_nothing_to_guess():
     assert cadence_guesses({}, {"a": SECOND}, GOAL) == {"a": []}
 
 
+def test_guesses_are_spread_over_the_time_that_is_scored():
+    truth = {"a": [Event.point("goal", 1)], "b": [Event.point("goal", 2)]}
+    ignored = {"a": [TimeSpan(0, 30), TimeSpan(40, 100)], "b": [TimeSpan(10, 90)]}
+    # 10 of a and 20 of b in two stretches are scored: guesses at 7.5 and 22.5 of 30.
+    guesses = cadence_guesses(truth, {"a": 100, "b": 100}, GOAL, ignored)
+    assert {name: [e.start_us for e in found] for name, found in guesses.items()} == {
+        "a": [37],
+        "b": [92],
+    }
+
+
 def test_events_in_ignored_stretches_are_left_out_by_their_middle():
     events = {"v": [Event.segment("fall", 0, 100), Event.segment("fall", 0, 120)]}
     kept = without_ignored(events, {"v": [TimeSpan(60, 1000)]})

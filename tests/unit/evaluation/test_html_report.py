@@ -9,6 +9,7 @@ import pytest
 from prismata.core.errors import InvalidInputError
 from prismata.core.events import Event, EventType
 from prismata.core.scores import ScoreTrack
+from prismata.core.time import TimeSpan
 from prismata.evaluation import PointTolerance, evaluate
 from prismata.evaluation.html_report import ReportData, render_html, render_report
 from prismata.evaluation.timeline_svg import VideoPicture, draw_timeline, plan_lanes
@@ -182,6 +183,35 @@ def test_a_crowded_picture_gets_wider_and_not_endless():
 
     assert width(100) == 900
     assert width(900) == 4000
+
+
+def test_detections_that_nobody_can_judge_are_shown_and_not_called_wrong():
+    unknown = (TimeSpan(int(4.5 * SECOND), int(5.5 * SECOND)),)
+    page = render_html(data(unknown=unknown))
+    titles = [item.text for item in svg_of(page).iter("title")]
+    assert titles.count("nobody watched 0:04.500 to 0:05.500") == 2, "once in each lane"
+    assert titles.count("detected: 0:05.000, score 0.80") == 1
+    assert not [text for text in titles if text.startswith("detected, false alarm: 0:05")]
+    description = next(iter(svg_of(page).iter("desc"))).text
+    assert description.startswith("Goal: 1 of 2 found, 0 false alarms, 1 where nobody watched; ")
+    assert '<th scope="row">Nobody watched</th>' in page
+    assert "neither right nor wrong" in page
+    shaded = [item for item in svg_of(page).iter("rect") if item.get("class") == "unseen"]
+    assert [(item.get("x"), item.get("width")) for item in shaded] == 2 * [("45.000%", "10.000%")]
+
+
+def test_a_report_on_watched_videos_says_nothing_of_unwatched_time():
+    page = render_html(data())
+    assert "watched" not in page[page.index("<body>") :]
+
+
+def test_the_page_says_how_much_of_the_time_was_scored():
+    ignored = {"v": [TimeSpan(4 * SECOND, 7 * SECOND)]}
+    report = evaluate(
+        {"v": TRUTH}, {"v": FOUND}, {"v": FOUND}, {"v": 10 * SECOND}, TYPES, ignored=ignored
+    )
+    page = render_html(replace(data(), report=report))
+    assert "Scored on 0:07 of 0:10 that somebody watched or labelled" in page
 
 
 def test_the_event_list_is_by_time_with_result_and_difference():

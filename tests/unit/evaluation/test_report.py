@@ -106,6 +106,31 @@ def test_the_interval_holds_the_mean_and_needs_three_videos():
     assert any("too few for an interval" in note for note in report().notes)
 
 
+def test_the_report_says_how_much_was_scored_when_it_is_not_all():
+    found = report(
+        durations_us={"a": 400_000_000, "b": 200_000_000},
+        ignored={"a": [TimeSpan(100_000_000, 400_000_000), TimeSpan(350_000_000, 900_000_000)]},
+    )
+    assert found.notes[0] == (
+        "Scored on 5:00 of 10:00 that somebody watched or labelled; what was detected in the rest "
+        "counts as neither right nor wrong."
+    )
+    assert found.to_dict()["hours"] == pytest.approx(300 / 3600)
+    assert found.to_dict()["total_hours"] == pytest.approx(600 / 3600)
+    assert not [note for note in report().notes if "Scored on" in note]
+
+
+def test_a_detection_in_unseen_time_is_neither_right_nor_wrong():
+    seen = report(ignored={"a": [TimeSpan(30_000_000, HALF_HOUR)]})
+    more = DETECTIONS | {"a": [*DETECTIONS["a"], goal(31, 0.99), goal(700, 0.95)]}
+    ranked = CANDIDATES | {"a": [*CANDIDATES["a"], goal(31, 0.99), goal(700, 0.95)]}
+    also = report(
+        candidates=ranked, detections=more, ignored={"a": [TimeSpan(30_000_000, HALF_HOUR)]}
+    )
+    assert also == seen
+    assert also != report(candidates=ranked, detections=more)
+
+
 def test_ignored_stretches_take_their_events_and_their_time_along():
     ignored = {"a": [TimeSpan(10_000_000, HALF_HOUR)]}
     found = report(ignored=ignored)

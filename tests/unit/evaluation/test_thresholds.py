@@ -5,6 +5,7 @@ from prismata.core.errors import InvalidInputError
 from prismata.core.events import Event, EventType
 from prismata.core.recipes import GroupingRule
 from prismata.core.scores import ScoreTrack
+from prismata.core.time import TimeSpan
 from prismata.evaluation import MinTiou, PointTolerance, choose_threshold, product_criterion
 from prismata.postprocess import group_events
 
@@ -31,6 +32,15 @@ def test_the_middle_of_the_best_plateau_is_chosen():
     assert choice.threshold == 0.6
     assert choice.f1 == 1.0
     assert choice.note == ""
+
+
+def test_a_false_alarm_where_nobody_watched_does_not_raise_the_threshold():
+    group = group_from({"v": [goal(1, 0.3), goal(60, 0.8)]})
+    truth = {"v": [goal(1)]}
+    assert choose_threshold(truth, group, GOAL, videos=["v"]).f1 == pytest.approx(2 / 3)
+    unseen = {"v": [TimeSpan(30_000_000, 90_000_000)]}
+    choice = choose_threshold(truth, group, GOAL, videos=["v"], ignored=unseen)
+    assert (choice.f1, choice.threshold) == (1.0, 0.15)
 
 
 def test_of_two_plateaus_the_wider_one_is_chosen():

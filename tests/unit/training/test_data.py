@@ -3,6 +3,7 @@ import pytest
 
 from prismata.core.errors import InvalidInputError
 from prismata.core.events import Event, EventType
+from prismata.core.time import TimeSpan
 from prismata.training.data import (
     HARD_NEGATIVE_WEIGHT,
     LabelledVideo,
@@ -86,11 +87,32 @@ def test_an_event_of_an_unknown_type_is_refused():
         build_targets(TIMES, [Event.point("wide", 0)], TYPES)
 
 
-def video(targets):
+def test_samples_that_nobody_saw_weigh_nothing_and_are_no_negatives():
+    known = [TimeSpan(0, 200_000), TimeSpan(600_000, 700_000)]
+    _, weights = build_targets(TIMES, [], TYPES, known=known)
+    assert weights.tolist() == [[1, 1]] * 2 + [[0, 0]] * 4 + [[1, 1]] + [[0, 0]] * 3
+    _, nothing = build_targets(TIMES, [], TYPES, known=[])
+    assert not nothing.any()
+
+
+def test_an_event_in_unseen_time_is_known_of_its_own_type_only():
+    targets, weights = build_targets(
+        TIMES,
+        [Event.segment("over", 300_000, 500_000)],
+        TYPES,
+        rejected=[Event.segment("hit", 600_000, 700_000)],
+        known=[],
+    )
+    assert rows(targets[:, 1]) == rows(weights[:, 1]) == [3, 4]
+    assert weights[:, 0].tolist() == [0] * 6 + [HARD_NEGATIVE_WEIGHT] + [0] * 3
+
+
+def video(targets, weights=None):
     targets = np.array(targets, np.float32)
     times = np.arange(len(targets), dtype=np.int64)
     inputs = np.zeros((len(targets), 2), np.float32)
-    return LabelledVideo("v", times, inputs, targets, np.ones_like(targets), (), len(targets))
+    given = np.ones_like(targets) if weights is None else np.array(weights, np.float32)
+    return LabelledVideo("v", times, inputs, targets, given, (), len(targets))
 
 
 def test_rare_positives_weigh_as_much_more_as_they_are_rarer_up_to_the_limit():
@@ -99,6 +121,24 @@ def test_rare_positives_weigh_as_much_more_as_they_are_rarer_up_to_the_limit():
     assert positive_weights(videos).tolist() == [5.0, 1.0]
     assert positive_weights(videos, limit=100).tolist() == [7.0, 1.0]
     assert positive_weights([video([[0, 1]] * 4)], limit=100).tolist() == [4.0, 1.0]
+
+
+def test_unseen_samples_do_not_make_positives_rarer():
+    seen = video([[1], [0], [0]])
+    padded = video([[1], [0], [0]] + 20 * [[0]], 3 * [[1]] + 20 * [[0]])
+    assert positive_weights([seen]).tolist() == positive_weights([padded]).tolist() == [2.0]
+
+
+def test_data_in_which_nothing_but_an_event_is_known_is_refused_with_advice():
+    only_over = video([[1, 1], [0, 1], [0, 0]], [[1, 1], [1, 1], [1, 0]])
+    with pytest.raises(InvalidInputError) as caught:
+        check_trainable([only_over], TYPES)
+    assert str(caught.value) == (
+        "nobody watched a moment of the training videos without over, so there is nothing to tell "
+        "apart; watch some more of a video in the label station, or, if a label file holds all "
+        "events of its videos, import it without --partial"
+    )
+    check_trainable([only_over, video([[0, 0]])], TYPES)
 
 
 def test_data_without_an_example_of_every_event_is_refused_by_name():

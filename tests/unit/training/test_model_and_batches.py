@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -152,6 +154,35 @@ def test_the_frames_of_a_stretch_are_those_around_its_windows(frame_video, monke
                 assert batch.targets[0, row, 0] == video.targets[centre, 0]
                 wanted = window_indices(20, 4, 1)[centre].tolist()
                 assert frames[row : row + 4] == wanted
+
+
+def unseen_after(video, seconds):
+    """Nobody saw what comes after, whatever the video holds there."""
+    weights = video.weights.copy()
+    weights[video.times_us >= seconds * 1_000_000] = 0
+    return replace(video, weights=weights)
+
+
+def test_windows_that_nobody_saw_are_not_learned_from(feature_video):
+    video = unseen_after(feature_video("a", 40), 1.5)
+    batches = list(feature_batches([video], Recipe(batch_windows=8), 4, np.random.default_rng(0)))
+    assert sum(len(batch.inputs) for batch in batches) == 15
+    assert all(batch.weights.all() for batch in batches)
+
+
+def test_stretches_hold_seen_samples_and_an_epoch_is_as_long_as_what_was_seen(frame_video):
+    # The second event of each video is at 1.4 s; of the third video nobody saw anything.
+    videos = [
+        unseen_after(frame_video(samples=20), 1.0),
+        frame_video("b", samples=16),
+        unseen_after(frame_video("c", samples=90), 0),
+    ]
+    recipe = Recipe(chunk_samples=4, batch_chunks=2)
+    for seed in range(20):
+        batches = list(chunk_batches(videos, recipe, 4, np.random.default_rng(seed)))
+        weights = [chunk for batch in batches for chunk in batch.weights]
+        assert len(weights) == 7, "26 seen samples, 4 at a time"
+        assert all(chunk.any() for chunk in weights)
 
 
 def test_a_stretch_is_changed_as_a_whole():

@@ -10,7 +10,7 @@ from prismata.catalog import Split
 from prismata.core.events import Event, EventType
 from prismata.core.recipes import GroupingRule
 from prismata.core.scores import ScoreTrack
-from prismata.core.time import to_us
+from prismata.core.time import TimeSpan, to_us
 from prismata.domains import Domain
 from prismata.evaluation import choose_threshold, evaluate, product_criterion
 from prismata.postprocess import candidate_events, group_events
@@ -60,6 +60,10 @@ class _Scored:
     @property
     def truth(self) -> dict[str, list[Event]]:
         return {video.name: list(video.events) for video in self.videos}
+
+    @property
+    def unknown(self) -> dict[str, tuple[TimeSpan, ...]]:
+        return {video.name: video.unknown for video in self.videos}
 
     def group(
         self, how: Grouping, event_types: Sequence[EventType], rules: Mapping[str, GroupingRule]
@@ -129,6 +133,7 @@ def _choose(scored: _Scored, domain: Domain) -> tuple[dict[str, GroupingRule], l
             _GroupAt(scored, event_type, rule),
             event_type,
             videos=list(scored.tracks),
+            ignored=scored.unknown,
             criterion=product_criterion(event_type, tolerance_us=to_us(domain.tolerance_seconds)),
         )
         rules[event_type.name] = replace(rule, threshold=choice.threshold)
@@ -145,4 +150,5 @@ def _measure(scored: _Scored, domain: Domain, rules: Mapping[str, GroupingRule])
         scored.durations_us,
         domain.event_types,
         tracks=scored.tracks,
+        ignored=scored.unknown,
     ).to_dict()
