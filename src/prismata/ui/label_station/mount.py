@@ -1,0 +1,130 @@
+"""Mounting the two components of the label page; all that grows they fetch from our routes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+
+from prismata.catalog import VideoRecord
+from prismata.core.events import EventType
+from prismata.core.time import to_us
+from prismata.domains import Domain
+from prismata.ui import state
+
+_PACKAGE = "prismata"
+
+
+def mount_station(video: VideoRecord, domain: Domain, user: str) -> None:
+    """Show the station on one video; it outlives reruns and keeps its place.
+
+    Args:
+        video: What is labelled.
+        domain: Which events there are.
+        user: Who labels; part of what the permissions say.
+    """
+    subject = f"{video.id}/{domain.name}/{user}"
+    _mount(
+        "label_station",
+        "index.js",
+        data={
+            "user": user,
+            "video": {"id": video.id, "name": video.name, "codec": video.codec},
+            "domain": _describe(domain),
+            "tokens": {
+                "video": state.permission("video", video.id),
+                "labels": state.permission("labels", subject),
+                "annotator": state.permission("annotator", user),
+            },
+        },
+        # A new value only asks for another run, in which the permissions are made anew.
+        on_expired_change=state.forget_permissions,
+    )
+
+
+def mount_library(
+    domain: Domain,
+    user: str,
+    *,
+    chosen: str,
+    can_rename: bool,
+    on_chosen: Callable[[str], None],
+    on_user: Callable[[str], None],
+) -> None:
+    """Show the videos to choose from, with search, filters and progress.
+
+    Args:
+        domain: Whose labels and status are shown.
+        user: Who looks.
+        chosen: Id of the video on the page; may be empty.
+        can_rename: Whether people say who they are here (nobody signs in).
+        on_chosen: Gets the id of a video.
+        on_user: Gets the name somebody gave.
+    """
+
+    def told(name: str) -> Callable[[], None]:
+        def run() -> None:
+            value: dict[str, Any] = st.session_state[state.LIBRARY_RAIL].get(name) or {}
+            if text := str(value.get("value") or ""):
+                (on_chosen if name == "chosen" else on_user)(text)
+
+        return run
+
+    _mount(
+        "library_rail",
+        "rail.js",
+        data={
+            "user": user,
+            "can_rename": can_rename,
+            "domain": {"name": domain.name, "title": domain.title},
+            "chosen": chosen,
+            "token": state.permission("library", user),
+        },
+        on_chosen_change=told("chosen"),
+        on_user_change=told("user"),
+        on_expired_change=state.forget_permissions,
+    )
+
+
+def _mount(name: str, script: str, **arguments: Any) -> None:  # noqa: ANN401 - Streamlit's own shape
+    is_station = name == "label_station"
+    # Declared in each run, as in `panels.component`: another runtime must know it too.
+    declared = st.components.v2.component(
+        f"{_PACKAGE}.{name}",
+        html=f'\n<div class="{name.replace("_", "-")}"></div>\n',
+        css="station.css" if is_station else "rail.css",
+        js=script,
+    )
+    declared(key=state.LABEL_STATION if is_station else state.LIBRARY_RAIL, **arguments)
+
+
+def _describe(domain: Domain) -> dict[str, Any]:
+    return {
+        "name": domain.name,
+        "title": domain.title,
+        "guide": domain.guide,
+        "tolerance_us": to_us(domain.tolerance_seconds),
+        "event_types": [_describe_type(item) for item in domain.event_types],
+    }
+
+
+def _describe_type(item: EventType) -> dict[str, Any]:
+    return {
+        "name": item.name,
+        "title": item.title,
+        "kind": item.kind,
+        "color": item.color,
+        "key": item.hotkey,
+        "guide": item.guide,
+        "attributes": [
+            {
+                "name": attribute.name,
+                "title": attribute.title,
+                "kind": attribute.kind,
+                "choices": list(attribute.choices),
+                "guide": attribute.guide,
+            }
+            for attribute in item.attributes
+        ],
+    }
