@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -15,6 +16,8 @@ from sqlalchemy.types import TypeDecorator
 
 from prismata.core.errors import InvalidInputError
 
+_NOT_TEXT = re.compile("[\0\ud800-\udfff]")
+
 
 def check_text(text: str) -> str:
     """Return `text` if both databases can hold it.
@@ -23,7 +26,7 @@ def check_text(text: str) -> str:
         InvalidInputError: If it has a NUL character or half of a surrogate pair, as file names
             that are not UTF-8 have.
     """
-    if "\0" in text or any("\ud800" <= char <= "\udfff" for char in text):
+    if _NOT_TEXT.search(text):
         raise InvalidInputError(
             f"the text {text[:80]!r} holds characters that are not text; rename it"
         )
