@@ -28,6 +28,7 @@ from prismata.catalog.columns import (
     enum_column,
     one_of,
 )
+from prismata.catalog.label_records import LogOutcome
 from prismata.catalog.records import (
     EventOrigin,
     Json,
@@ -37,6 +38,7 @@ from prismata.catalog.records import (
 )
 from prismata.core.events import EventKind
 from prismata.core.jobs import FailureCause, JobState
+from prismata.core.operations import OperationKind, SheetStatus
 
 METADATA = MetaData(
     naming_convention={
@@ -291,3 +293,60 @@ class EventRow(Row):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
     revision: Mapped[int]
+
+
+class LabelSheetRow(Row):
+    """What is known of one video in one domain beside its events."""
+
+    __tablename__ = "label_sheet"
+    __table_args__ = (one_of("status", get_args(SheetStatus)),)
+
+    video_id: Mapped[str] = mapped_column(
+        ForeignKey("video.id", ondelete="CASCADE"), primary_key=True
+    )
+    domain: Mapped[str] = mapped_column(PlainText(64), primary_key=True)
+    seq: Mapped[int] = mapped_column(BigInteger)
+    coverage: Mapped[list[list[Any]]] = mapped_column(JSON)
+    status: Mapped[SheetStatus] = mapped_column(PlainText(16))
+    assignee: Mapped[str] = mapped_column(PlainText)
+    note: Mapped[str] = mapped_column(PlainText)
+    mirrored_seq: Mapped[int] = mapped_column(BigInteger)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class LabelOperationRow(Row):
+    """One operation on the labels of one video in one domain."""
+
+    __tablename__ = "label_operation"
+    __table_args__ = (
+        one_of("kind", get_args(OperationKind)),
+        one_of("outcome", get_args(LogOutcome)),
+        CheckConstraint("(outcome = 'applied') = (seq IS NOT NULL)", name="applied_has_seq"),
+        UniqueConstraint("video_id", "domain", "seq"),
+    )
+
+    id: Mapped[str] = mapped_column(PlainText(64), primary_key=True)
+    video_id: Mapped[str] = mapped_column(ForeignKey("video.id", ondelete="CASCADE"))
+    domain: Mapped[str] = mapped_column(PlainText(64))
+    seq: Mapped[int | None] = mapped_column(BigInteger)
+    client: Mapped[str] = mapped_column(PlainText(64))
+    client_seq: Mapped[int] = mapped_column(BigInteger)
+    author: Mapped[str] = mapped_column(PlainText)
+    kind: Mapped[OperationKind] = mapped_column(PlainText(16))
+    event_id: Mapped[str] = mapped_column(PlainText(64))
+    before: Mapped[Json | None] = mapped_column(JSON(none_as_null=True))
+    after: Mapped[Json | None] = mapped_column(JSON(none_as_null=True))
+    outcome: Mapped[LogOutcome] = mapped_column(PlainText(16))
+    message: Mapped[str] = mapped_column(LooseText)
+    undoes: Mapped[str | None] = mapped_column(PlainText(64))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class AnnotatorRow(Row):
+    """One person who labels, and what they prefer."""
+
+    __tablename__ = "annotator"
+
+    name: Mapped[str] = mapped_column(PlainText, primary_key=True)
+    preferences: Mapped[Json] = mapped_column(JSON)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime)

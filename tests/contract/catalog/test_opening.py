@@ -15,7 +15,10 @@ from sqlalchemy import create_engine, inspect, make_url, text
 from prismata.catalog import open_catalog
 from prismata.core.errors import InvalidInputError, PrismataError, UnavailableError, UserError
 
-OUR_TABLES = {"dataset_version", "detection_run", "event", "job", "model", "training_run", "video"}
+OUR_TABLES = {
+    *("dataset_version", "detection_run", "event", "job", "model", "training_run", "video"),
+    *("annotator", "label_operation", "label_sheet"),
+}
 
 OPEN_WHEN_TOLD = """
 import sys
