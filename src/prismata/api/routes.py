@@ -8,6 +8,7 @@ from prismata.api.bundles import BundleRoute
 from prismata.api.health import HealthRoute
 from prismata.api.jobs import JobRoute
 from prismata.api.media import MediaRoute
+from prismata.api.scores import ScoreRoutes
 from prismata.api.uploads import UploadRoute
 from prismata.api.video_material import VideoMaterialRoutes
 from prismata.services.workbench import Workbench
@@ -22,6 +23,7 @@ def create_routes(bench: Workbench, secret: bytes) -> list[Route]:
     """
     return [
         *VideoMaterialRoutes(bench, secret).routes(),
+        *ScoreRoutes(bench, secret).routes(),
         Route("/api/video/{video_id}", MediaRoute(bench, secret).answer, methods=["GET"]),
         Route(
             "/api/upload/{upload_id}",

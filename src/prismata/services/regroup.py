@@ -37,7 +37,11 @@ def used_rules(bench: Workbench, run: DetectionRunRecord) -> dict[str, GroupingR
 
 
 def regroup(
-    bench: Workbench, run: DetectionRunRecord, thresholds: Mapping[str, float]
+    bench: Workbench,
+    run: DetectionRunRecord,
+    thresholds: Mapping[str, float],
+    *,
+    track: ScoreTrack | None = None,
 ) -> Regrouped:
     """Group a finished run's stored scores anew.
 
@@ -45,6 +49,7 @@ def regroup(
         bench: The workbench.
         run: A run that succeeded.
         thresholds: Event type → threshold in (0, 1]; those not named stay as the run had them.
+        track: The run's scores, where somebody holds them already; by default they are loaded.
 
     Raises:
         NotFoundError: If the run has no stored scores.
@@ -53,7 +58,7 @@ def regroup(
     card = _card(bench, run)
     before = {name: rule.threshold for name, rule in used_rules(bench, run).items()}
     rules = card.with_thresholds({**before, **thresholds}).rules
-    track = load_scores(bench, run)
+    track = load_scores(bench, run) if track is None else track
     duration_us = bench.catalog.videos.get(run.video_id).duration_us
     events = group_events(track, card.event_types, rules, duration_us=duration_us)
     return Regrouped(
