@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 from prismata._version import __version__
 
 if TYPE_CHECKING:
-    from prismata.domains import Domain, DomainRegistry, EventType, register_domain
+    from prismata.domains import Attribute, Domain, DomainRegistry, EventType, register_domain
     from prismata.wiring import get_storage_backend
 
 _PUBLIC = {
+    "Attribute": "prismata.domains",
     "Domain": "prismata.domains",
     "DomainRegistry": "prismata.domains",
     "EventType": "prismata.domains",
@@ -23,6 +24,7 @@ _PUBLIC = {
 }
 
 __all__ = [
+    "Attribute",
     "Domain",
     "DomainRegistry",
     "EventType",

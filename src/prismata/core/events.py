@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, Self, get_args
 
 from prismata.core.errors import InvalidInputError
 from prismata.core.time import TimeSpan
 
 EventKind = Literal["point", "segment"]
 """A point event is one instant; a segment event is half-open `[start_us, end_us)`."""
+
+AttributeKind = Literal["choice", "number", "text", "flag"]
+"""One of given choices, a number, free text, or yes and no."""
+
+RESERVED_ATTRIBUTES = ("note", "source")
+"""Every event may have them: a person's free text, and what an accepted suggestion came from."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
@@ -33,11 +41,76 @@ def check_name(name: str, what: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Attribute:
+    """Something that annotators say about one event, beside where it lies.
+
+    Raises:
+        InvalidInputError: If the name or the kind cannot be used, or the choices do not fit it.
+    """
+
+    name: str
+    """Stable id, lower-case snake case."""
+    kind: AttributeKind
+    choices: tuple[str, ...] = ()
+    """What a choice can be, in the order shown; empty for every other kind."""
+    title: str = ""
+    """What people read; by default the name with spaces."""
+    guide: str = ""
+    """One sentence for annotators."""
+
+    def __post_init__(self) -> None:
+        check_name(self.name, "attribute")
+        if self.name in RESERVED_ATTRIBUTES:
+            raise InvalidInputError(
+                f"attribute {self.name!r} is there for every event; declare it under another name"
+            )
+        if self.kind not in get_args(AttributeKind):
+            raise InvalidInputError(
+                f"attribute {self.name!r} has kind {self.kind!r}; it can be 'choice', 'number', "
+                "'text' or 'flag'"
+            )
+        self._check_choices()
+        if not self.title:
+            object.__setattr__(self, "title", _title_of(self.name))
+
+    def _check_choices(self) -> None:
+        # Plugins are files that people type, so the annotations promise nothing here.
+        choices: object = self.choices
+        if not isinstance(choices, tuple) or not all(
+            isinstance(item, str) and item.strip() for item in choices
+        ):
+            raise InvalidInputError(
+                f"attribute {self.name!r} has choices {self.choices!r}; write a tuple of words"
+            )
+        if self.kind != "choice" and self.choices:
+            raise InvalidInputError(
+                f"attribute {self.name!r} is a {self.kind}, so it has no choices; leave them out "
+                "or make it a 'choice'"
+            )
+        if self.kind == "choice" and len(set(self.choices)) < max(2, len(self.choices)):
+            raise InvalidInputError(
+                f"attribute {self.name!r} needs at least two different choices, each once"
+            )
+
+    def problem(self, value: object) -> str | None:
+        """Return a sentence if a value does not fit, else None."""
+        if self.kind == "choice" and value not in self.choices:
+            return f"{self.name!r} can be {', '.join(self.choices)}, not {value!r}"
+        if self.kind == "number" and not _is_number(value):
+            return f"{self.name!r} is a number, not {value!r}"
+        if self.kind == "text" and not isinstance(value, str):
+            return f"{self.name!r} is text, not {value!r}"
+        if self.kind == "flag" and not isinstance(value, bool):
+            return f"{self.name!r} is yes or no, not {value!r}"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
 class EventType:
     """One class of events that a domain knows.
 
     Raises:
-        InvalidInputError: If the name, the kind or the key cannot be used.
+        InvalidInputError: If the name, the kind, the key or an attribute cannot be used.
     """
 
     name: str
@@ -51,6 +124,8 @@ class EventType:
     """One sentence for annotators: which frame exactly."""
     color: str = ""
     """`#RRGGBB`; by default the next of the colour-blind-safe palette."""
+    attributes: tuple[Attribute, ...] = ()
+    """What annotators may say about each event of this type."""
 
     def __post_init__(self) -> None:
         check_name(self.name, "event type")
@@ -63,8 +138,70 @@ class EventType:
                 f"event type {self.name!r} has hotkey {self.hotkey!r}; "
                 "it must be one letter or digit"
             )
+        self._check_attributes()
         if not self.title:
-            object.__setattr__(self, "title", self.name.replace("_", " ").capitalize())
+            object.__setattr__(self, "title", _title_of(self.name))
+
+    def _check_attributes(self) -> None:
+        attributes: object = self.attributes
+        if not isinstance(attributes, tuple) or not all(
+            isinstance(item, Attribute) for item in attributes
+        ):
+            raise InvalidInputError(
+                f"event type {self.name!r} has attributes {self.attributes!r}; write "
+                "`attributes=(Attribute(...),)`"
+            )
+        names = [item.name for item in self.attributes]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice:
+            raise InvalidInputError(
+                f"event type {self.name!r} declares attribute {twice!r} twice; rename one of them"
+            )
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Return the event type that `dataclasses.asdict` turned into plain values.
+
+        Raises:
+            InvalidInputError: If a value cannot be used.
+            TypeError: If a field is missing or unknown.
+        """
+        attributes = tuple(
+            Attribute(**{**item, "choices": tuple(item.get("choices", ()))})
+            for item in data.get("attributes", ())
+        )
+        return cls(**{**data, "attributes": attributes})
+
+
+def check_attributes(event_type: EventType, attributes: Mapping[str, object]) -> str | None:
+    """Return a sentence if what an event says does not fit its type, else None.
+
+    Args:
+        event_type: What the domain declares.
+        attributes: Name → value; `note` (text) and `source` may always be there, None is absent.
+    """
+    declared = {item.name: item for item in event_type.attributes}
+    for name, value in attributes.items():
+        if value is None or name == "source":
+            continue
+        if name == "note":
+            if not isinstance(value, str):
+                return f"'note' is text, not {value!r}"
+        elif name not in declared:
+            known = f"it has {', '.join(declared)}" if declared else "it declares none"
+            return f"event type {event_type.name!r} has no attribute {name!r}; {known}"
+        elif problem := declared[name].problem(value):
+            return problem
+    return None
+
+
+def _is_number(value: object) -> bool:
+    # A flag is an int to Python; that is not what a person meant by a number.
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _title_of(name: str) -> str:
+    return name.replace("_", " ").capitalize()
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -95,7 +95,7 @@ class ModelCard:
         if unknown:
             raise InvalidInputError(f"the model card has unknown fields: {', '.join(unknown)}")
         try:
-            raw["event_types"] = tuple(EventType(**item) for item in raw["event_types"])
+            raw["event_types"] = tuple(EventType.from_dict(item) for item in raw["event_types"])
             raw["clip"] = ClipSpec(**raw["clip"])
             raw["rules"] = {name: GroupingRule(**rule) for name, rule in raw["rules"].items()}
             card = cls(**raw)

@@ -3,7 +3,7 @@
 Invariant: this room imports core, the standard library and numpy; a plugin imports this room.
 """
 
-from prismata.core.events import Event, EventType
+from prismata.core.events import Attribute, Event, EventType, check_attributes
 from prismata.core.recipes import ClipSpec, GroupingRule
 from prismata.domains.checks import CheckResult, check_domain
 from prismata.domains.loading import load_plugin
@@ -17,6 +17,7 @@ from prismata.domains.scaffold import create_domain, parse_event_type
 from prismata.domains.spec import Domain
 
 __all__ = [
+    "Attribute",
     "CheckResult",
     "ClipSpec",
     "DiscoveryResult",
@@ -26,6 +27,7 @@ __all__ = [
     "Event",
     "EventType",
     "GroupingRule",
+    "check_attributes",
     "check_domain",
     "create_domain",
     "load_plugin",

@@ -198,7 +198,13 @@ def _readme(domain: Domain, folder: Path) -> str:
     missing = [name for name in domain.event_names if name not in text]
     if missing:
         raise _Broken(f"README.md does not explain {missing[0]!r}; it is the label guide")
-    return "README.md explains every event type"
+    attributes = {part.name for item in domain.event_types for part in item.attributes}
+    unexplained = sorted(name for name in attributes if name not in text)
+    if unexplained:
+        raise _Broken(
+            f"README.md does not explain attribute {unexplained[0]!r}; it is the label guide"
+        )
+    return "README.md explains every event type" + (" and attribute" if attributes else "")
 
 
 def _tests(domain: Domain, folder: Path) -> str:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from prismata.core.errors import ConflictError, InvalidInputError
-from prismata.core.events import EventType, check_name
+from prismata.core.events import Attribute, EventType, check_name
 from prismata.domains.checks import MAX_PLUGIN_LINES, PLAYER_KEYS
 from prismata.domains.loading import PLUGIN_FILE
 
@@ -27,7 +27,7 @@ _DOMAIN = '''"""{title}: what is labelled and found."""
 
 from __future__ import annotations
 
-from prismata.domains import ClipSpec, Domain, EventType, GroupingRule, register_domain
+from prismata.domains import {imports}
 
 
 @register_domain
@@ -53,6 +53,10 @@ One paragraph for the person who labels: which videos these are, what counts, wh
 | event | kind | key | which frame exactly |
 | --- | --- | --- | --- |
 {rows}
+
+Every event can have a note. What else annotators should say about one, for example which hand, is
+declared in `domain.py` as `attributes=(Attribute("hand", "choice", ("left", "right")),)` of its
+event type, and explained here.
 
 ## Doubtful cases
 
@@ -162,14 +166,18 @@ def _contents(name: str, title: str, event_types: Sequence[EventType]) -> dict[s
             f"the title {title!r} cannot be used; write at most 60 characters without quotes"
         )
     class_name = "".join(part.capitalize() for part in name.split("_"))
+    imported = {"ClipSpec", "Domain", "EventType", "GroupingRule", "register_domain"}
+    if any(item.attributes for item in event_types):
+        imported.add("Attribute")
     values = {
         "name": name,
         "title": title,
         "class_name": class_name,
         "event_types": "\n".join(_event_type_source(item) for item in event_types),
+        "imports": ", ".join(sorted(imported)),
         "first": event_types[0].name,
         "rows": "\n".join(
-            f"| `{item.name}` | {item.kind} | {item.hotkey} | {item.guide} |"
+            f"| `{item.name}` | {item.kind} | {item.hotkey} | {_guide_with_attributes(item)} |"
             for item in event_types
         ),
     }
@@ -187,6 +195,23 @@ def _contents(name: str, title: str, event_types: Sequence[EventType]) -> dict[s
     }
 
 
+def _guide_with_attributes(item: EventType) -> str:
+    said = [f"`{part.name}`: {part.guide or part.title}" for part in item.attributes]
+    return " ".join([item.guide, *said])
+
+
+def _attribute_source(item: Attribute) -> str:
+    arguments = [json.dumps(item.name), json.dumps(item.kind)]
+    if item.choices:
+        choices = ", ".join(json.dumps(choice, ensure_ascii=False) for choice in item.choices)
+        arguments.append(f"({choices})")
+    if item.title != Attribute(item.name, "text").title:
+        arguments.append(f"title={json.dumps(item.title, ensure_ascii=False)}")
+    if item.guide:
+        arguments.append(f"guide={json.dumps(item.guide, ensure_ascii=False)}")
+    return f"Attribute({', '.join(arguments)})"
+
+
 def _event_type_source(item: EventType) -> str:
     arguments = [json.dumps(item.name), json.dumps(item.kind)]
     if item.title != EventType(item.name).title:
@@ -194,6 +219,9 @@ def _event_type_source(item: EventType) -> str:
     if item.hotkey:
         arguments.append(f"hotkey={json.dumps(item.hotkey)}")
     arguments.append(f"guide={json.dumps(item.guide, ensure_ascii=False)}")
+    if item.attributes:
+        parts = "".join(f"{_attribute_source(part)}, " for part in item.attributes)
+        arguments.append(f"attributes=({parts.rstrip()})")
     if item.color:
         arguments.append(f"color={json.dumps(item.color)}")
     line = f"        EventType({', '.join(arguments)}),"

@@ -1,12 +1,12 @@
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 
 from prismata.core import errors
 from prismata.core.errors import ConflictError, InvalidInputError
-from prismata.core.events import Event, EventType, check_name
+from prismata.core.events import Attribute, Event, EventType, check_attributes, check_name
 from prismata.core.jobs import JobState, check_transition
 from prismata.core.modelcard import CARD_VERSION, ModelCard
 from prismata.core.protocol import decode_message, encode_message
@@ -62,6 +62,81 @@ def test_an_event_type_gets_a_title_and_refuses_what_cannot_be_used():
     for hotkey in ("ab", "!", " "):
         with pytest.raises(InvalidInputError, match="one letter or digit"):
             EventType("hit", hotkey=hotkey)
+
+
+HAND = Attribute("hand", "choice", ("left", "right"))
+SPEED = Attribute("speed", "number")
+SERVE = EventType(
+    "serve",
+    attributes=(HAND, SPEED, Attribute("player", "text"), Attribute("let", "flag", guide="Again.")),
+)
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"name": "Hand"}, "attribute 'Hand' cannot be used as a name"),
+        ({"name": "note"}, "attribute 'note' is there for every event"),
+        ({"kind": "colour"}, "kind 'colour'; it can be 'choice', 'number', 'text' or 'flag'"),
+        ({"choices": ()}, "needs at least two different choices"),
+        ({"choices": ("left",)}, "needs at least two different choices"),
+        ({"choices": ("left", "right", "left")}, "needs at least two different choices"),
+        ({"choices": ("left", " ")}, "write a tuple of words"),
+        ({"choices": ["left", "right"]}, "write a tuple of words"),
+        ({"kind": "flag"}, "is a flag, so it has no choices"),
+    ],
+)
+def test_an_attribute_that_cannot_be_is_refused(fields, sentence):
+    with pytest.raises(InvalidInputError, match=sentence):
+        Attribute(**{"name": "hand", "kind": "choice", "choices": ("left", "right"), **fields})
+
+
+def test_an_event_type_declares_each_attribute_once():
+    assert HAND.title == "Hand"
+    with pytest.raises(InvalidInputError, match="declares attribute 'hand' twice"):
+        EventType("serve", attributes=(HAND, HAND))
+    with pytest.raises(InvalidInputError, match=r"write `attributes=\(Attribute"):
+        EventType("serve", attributes=("hand",))
+
+
+@pytest.mark.parametrize(
+    ("attributes", "sentence"),
+    [
+        ({}, None),
+        ({"hand": "left", "speed": 41.5, "player": "Ana", "let": False}, None),
+        ({"hand": None, "gone": None}, None),
+        ({"note": "late", "source": {"run": "r", "score": 0.4}}, None),
+        ({"hand": "both"}, "'hand' can be left, right, not 'both'"),
+        ({"speed": "fast"}, "'speed' is a number, not 'fast'"),
+        ({"speed": True}, "'speed' is a number, not True"),
+        ({"speed": float("nan")}, "'speed' is a number, not nan"),
+        ({"player": 3}, "'player' is text, not 3"),
+        ({"let": 1}, "'let' is yes or no, not 1"),
+        ({"note": 3}, "'note' is text, not 3"),
+        (
+            {"foot": "left"},
+            "event type 'serve' has no attribute 'foot'; it has hand, speed, player, let",
+        ),
+    ],
+)
+def test_what_an_event_says_is_checked_against_what_its_type_declares(attributes, sentence):
+    assert check_attributes(SERVE, attributes) == sentence
+
+
+def test_an_event_type_without_attributes_takes_a_note_and_nothing_else():
+    assert check_attributes(EventType("hit"), {"note": "x"}) is None
+    problem = check_attributes(EventType("hit"), {"speed": 1})
+    assert problem == "event type 'hit' has no attribute 'speed'; it declares none"
+
+
+def test_an_event_type_survives_its_plain_form():
+    assert EventType.from_dict(json.loads(json.dumps(asdict(SERVE)))) == SERVE
+    card = replace(
+        CARD,
+        event_types=(SERVE, EventType("over", "segment")),
+        rules={"serve": GroupingRule(), "over": GroupingRule()},
+    )
+    assert ModelCard.from_json(card.to_json()) == card
 
 
 @pytest.mark.parametrize("name", ["Ä", "1st", "_x", "a-b", "a b", "../x", "a\n"])

@@ -11,6 +11,7 @@ import pytest
 import prismata
 from prismata.core.errors import ConflictError, InvalidInputError
 from prismata.domains import (
+    Attribute,
     DomainRegistry,
     EventType,
     check_domain,
@@ -117,10 +118,34 @@ def test_readme_and_tests_are_asked_for(write_plugin):
     assert "does not explain 'hit'" in verdicts["readme"].message
 
 
+def test_the_readme_explains_attributes_too(write_plugin):
+    folder = write_plugin(
+        "tennis",
+        event_types='(EventType("hit", guide="First frame.", attributes=(__import__("prismata")'
+        '.Attribute("hand", "choice", ("left", "right")),)),)',
+    )
+    (folder / "README.md").write_text("# Tennis\n`hit` is a hit.\n")
+    verdicts = {r.name: r for r in check_domain(load_plugin(folder)(), folder)}
+    assert verdicts["declaration"].ok
+    assert "does not explain attribute 'hand'" in verdicts["readme"].message
+    (folder / "README.md").write_text("# Tennis\n`hit` is a hit with one `hand`.\n")
+    verdicts = {r.name: r for r in check_domain(load_plugin(folder)(), folder)}
+    assert verdicts["readme"].ok
+
+
 @pytest.mark.parametrize(
     "event_types",
     [
         (),
+        (
+            EventType(
+                "serve",
+                attributes=(
+                    Attribute("hand", "choice", ("left", "right"), title="Which hand"),
+                    Attribute("speed", "number", guide="In km/h."),
+                ),
+            ),
+        ),
         (EventType("serve", "segment"), EventType("contact", hotkey="1", title="Ball contact")),
         (
             EventType(
@@ -140,6 +165,8 @@ def test_a_new_domain_passes_every_check(tmp_path, event_types):
     assert [r.message for r in check_domain(domain, folder) if not r.ok] == []
     wanted = [item.name for item in event_types] or ["tennis_serve"]
     assert list(domain.event_names) == wanted
+    declared = [item.attributes for item in domain.event_types]
+    assert declared == [item.attributes for item in event_types] or not event_types
     assert [item.name for item in folder.parent.iterdir()] == ["tennis_serve"]
 
 
