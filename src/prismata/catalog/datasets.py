@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
-from typing import Any, TypedDict, Unpack, cast, get_args
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NotRequired, TypedDict, Unpack, cast, get_args
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -22,6 +22,7 @@ from prismata.catalog.records import (
 from prismata.catalog.schema import DatasetVersionRow
 from prismata.core.errors import ConflictError, InvalidInputError
 from prismata.core.events import Event, check_name
+from prismata.core.time import TimeSpan
 
 _RACES = 5
 
@@ -36,6 +37,8 @@ class NewDatasetVersion(TypedDict):
     groups: Mapping[str, str]
     content: Iterable[FrozenAnnotation]
     author: str
+    known: NotRequired[Mapping[str, Sequence[TimeSpan]]]
+    """Only of the videos of which not everything is known."""
 
 
 class DatasetRepository:
@@ -50,8 +53,8 @@ class DatasetRepository:
         The order of `content` does not matter; seed and author do not make another version.
 
         Raises:
-            InvalidInputError: If an annotation's video has no split, splits and groups do not
-                name the same videos, or a split or review state is unknown.
+            InvalidInputError: If a video with annotations or known time has no split, splits and
+                groups do not name the same videos, or a split or review state is unknown.
         """
         domain = check_name(fields["domain"], "domain")
         splits, groups = dict(fields["video_splits"]), dict(fields["groups"])
@@ -65,6 +68,15 @@ class DatasetRepository:
             "groups": groups,
             "content": [_freeze(item) for item in content],
         }
+        known = {
+            video_id: [[span.start_us, span.end_us] for span in sorted(spans)]
+            for video_id, spans in fields.get("known", {}).items()
+        }
+        _check_known(splits, known)
+        # What is known from end to end is not part of the digest: versions from before coverage
+        # existed keep their digests, and the same labels give them again.
+        if known:
+            stored["known"] = known
         digest = _digest(stored)
         for _ in range(_RACES):
             try:
@@ -130,6 +142,14 @@ def _check_complete(
         check_choice(review_state, get_args(ReviewState), "a review state")
 
 
+def _check_known(splits: dict[str, Split], known: Mapping[str, object]) -> None:
+    stray = sorted(set(known) - set(splits))
+    if stray:
+        raise InvalidInputError(
+            f"something is said to be known of the video {stray[0]!r}, which is in no split"
+        )
+
+
 def _order(item: FrozenAnnotation) -> tuple[str, int, int, str, float, str]:
     video_id, event, review_state = item
     score = -1.0 if event.score is None else event.score
@@ -182,4 +202,8 @@ def _to_record(row: DatasetVersionRow) -> DatasetVersionRecord:
         content=tuple(_thaw(item) for item in row.content),
         created_at=row.created_at,
         author=row.author,
+        known={
+            video_id: tuple(TimeSpan(start_us, end_us) for start_us, end_us in spans)
+            for video_id, spans in (row.known or {}).items()
+        },
     )

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from prismata.core.events import Event
 from prismata.core.jobs import FailureCause, JobState
+from prismata.core.time import TimeSpan
 
 EventOrigin = Literal["annotation", "detection"]
 """An annotation was asserted by a person, a detection by a model."""
@@ -134,7 +135,8 @@ class DatasetVersionRecord:
     domain: str
     domain_version: int
     digest: str
-    """SHA-256 of the canonical content: domain, its version, splits, groups, annotations."""
+    """SHA-256 of the canonical content: domain, its version, splits, groups, annotations, and what
+    is known where that is not everything."""
     seed: int
     video_splits: dict[str, Split]
     """Video id → split."""
@@ -144,6 +146,9 @@ class DatasetVersionRecord:
     """Sorted by video id, then event."""
     created_at: datetime
     author: str
+    known: dict[str, tuple[TimeSpan, ...]] = field(default_factory=dict)
+    """Video id → stretches of which something is known: watched, or a label lies there. Sorted and
+    disjoint. A video that is not in it is known from end to end."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,6 +162,8 @@ class DatasetVersionRow(Row):
     video_splits: Mapped[dict[str, str]] = mapped_column(JSON)
     groups: Mapped[dict[str, str]] = mapped_column(JSON)
     content: Mapped[list[list[Any]]] = mapped_column(JSON)
+    known: Mapped[dict[str, list[list[int]]] | None] = mapped_column(JSON(none_as_null=True))
+    """Video id → stretches; None: everything is known."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     author: Mapped[str] = mapped_column(PlainText)
 

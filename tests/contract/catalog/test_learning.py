@@ -12,6 +12,7 @@ from prismata.catalog import open_catalog
 from prismata.core.errors import ConflictError, InvalidInputError, NotFoundError
 from prismata.core.events import Event
 from prismata.core.jobs import JobState
+from prismata.core.time import TimeSpan
 
 CONTENT = (
     ("v1", Event.point("hit", 9_007_199_254_740_993), "none"),
@@ -62,6 +63,24 @@ def test_the_same_content_is_the_same_version_in_any_order(catalog):
     assert catalog.datasets.list() == [version]
 
 
+def test_what_is_known_comes_back_and_makes_another_version(catalog):
+    whole = freeze(catalog)
+    assert whole.known == {}
+    known = {"v1": (TimeSpan(0, 5), TimeSpan(9, 20)), "v2": ()}
+    version = freeze(catalog, known=known)
+    assert (version.known, version.digest == whole.digest) == (known, False)
+    assert catalog.datasets.get(version.id) == version
+    assert freeze(catalog, known={"v2": (), "v1": tuple(reversed(known["v1"]))}) == version
+    other = freeze(catalog, known={"v1": (TimeSpan(0, 6), TimeSpan(9, 20)), "v2": ()})
+    assert other.digest != version.digest
+
+
+def test_a_version_of_which_everything_is_known_keeps_the_digest_it_had_before_coverage(catalog):
+    digest = "57e291af774866f650c9ff1f19321aee4740127a14a9bb4f6ad9633ef252c087"
+    assert freeze(catalog).digest == digest
+    assert freeze(catalog, known={}).digest == digest
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -106,6 +125,7 @@ def test_threads_that_freeze_at_once_never_share_a_name(catalog):
     [
         ({"groups": {"v1": "Süd"}}, "must name the same videos"),
         ({"video_splits": {"v1": "train", "v2": "dev", "v3": "test"}}, "split cannot be 'dev'"),
+        ({"known": {"v9": ()}}, "known of the video 'v9', which is in no split"),
         ({"content": [("v9", Event.point("hit", 1), "none")]}, "'v9', which is in no split"),
         ({"content": [("v1", Event.point("hit", 1), "maybe")]}, "cannot be 'maybe'"),
         ({"author": ""}, "author needs a name"),
