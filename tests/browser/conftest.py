@@ -35,21 +35,30 @@ class Server:
             self.port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = log
-        environment = dict(
+        self.environment = dict(
             os.environ,
             PRISMATA_DATA_DIR=str(settings.data_dir),
             PRISMATA_DOMAINS_DIRS=settings.domains_dirs,
             PRISMATA_USER="ada",
             PRISMATA_DETECT_THREADS="1",
         )
-        with log.open("w") as target:
+        self.start()
+
+    def start(self):
+        """Start it; after `kill` once more, on the same port with the same data."""
+        with self.log.open("a") as target:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "prismata", "serve", "--port", str(self.port)],
-                env=environment,
+                env=self.environment,
                 stdout=target,
                 stderr=subprocess.STDOUT,
             )
         self._wait()
+
+    def kill(self):
+        """End it as `kill -9` does."""
+        self.process.kill()
+        self.process.wait(30)
 
     def _wait(self):
         deadline = time.monotonic() + 60
