@@ -5,6 +5,14 @@ Invariant: frozen records go in and come out; nothing of the database leaves thi
 
 from __future__ import annotations
 
+from prismata.catalog.label_records import (
+    LABEL_FIELDS,
+    AnnotatorRecord,
+    Change,
+    Changes,
+    LoadedLabels,
+    SheetRecord,
+)
 from prismata.catalog.opening import Catalog, open_catalog
 from prismata.catalog.records import (
     DatasetVersionRecord,
@@ -25,7 +33,11 @@ from prismata.catalog.records import (
 )
 
 __all__ = [
+    "LABEL_FIELDS",
+    "AnnotatorRecord",
     "Catalog",
+    "Change",
+    "Changes",
     "DatasetVersionRecord",
     "DetectionRunRecord",
     "EventDraft",
@@ -33,10 +45,12 @@ __all__ = [
     "EventRecord",
     "FrozenAnnotation",
     "JobRecord",
+    "LoadedLabels",
     "ModelKind",
     "ModelRecord",
     "ModelStage",
     "ReviewState",
+    "SheetRecord",
     "Split",
     "TrainingRunRecord",
     "VideoRecord",

@@ -241,8 +241,9 @@ def _set_up_sqlite(connection: DBAPIConnection, record: ConnectionPoolEntry) -> 
     cursor = connection.cursor()
     try:
         cursor.execute("PRAGMA foreign_keys = ON")
-        # NORMAL in WAL mode: a power cut may lose the last commits, never the database.
-        cursor.execute("PRAGMA synchronous = NORMAL")
+        # FULL: each commit is on the disk before it is acknowledged. NORMAL in WAL mode would lose
+        # the last ones in a power cut, and a label that was acknowledged must not be lost.
+        cursor.execute("PRAGMA synchronous = FULL")
         if cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
             _switch_to_wal(cursor)
     finally:

@@ -7,11 +7,13 @@ from typing import Self
 
 from sqlalchemy import text
 
+from prismata.catalog.annotators import AnnotatorRepository
 from prismata.catalog.database import Clock, Database, parse_url, utc_now
 from prismata.catalog.datasets import DatasetRepository
 from prismata.catalog.detections import DetectionRepository
 from prismata.catalog.events import EventRepository
 from prismata.catalog.jobs import JobRepository
+from prismata.catalog.labels import LabelLogRepository
 from prismata.catalog.models import ModelRepository
 from prismata.catalog.runs import TrainingRunRepository
 from prismata.catalog.upgrades import bring_up_to_date, check_up_to_date
@@ -29,6 +31,8 @@ class Catalog:
         self._database = database
         self.videos = VideoRepository(database)
         self.events = EventRepository(database)
+        self.labels = LabelLogRepository(database)
+        self.annotators = AnnotatorRepository(database)
         self.datasets = DatasetRepository(database)
         self.models = ModelRepository(database)
         self.runs = TrainingRunRepository(database)

@@ -14,7 +14,6 @@ from typing import Any, Literal, get_args
 
 from prismata.core.coverage import CoverageSpan, coverage_from_json, cut
 from prismata.core.errors import InvalidInputError
-from prismata.core.events import Event
 
 OperationKind = Literal["create", "update", "delete", "cover", "sheet"]
 """What is changed: an event, the coverage of a stretch, or what is known of the whole video."""
@@ -46,7 +45,7 @@ MAX_NUMBER = 2**53 - 1
 _MAX_DEPTH = 16
 _ID = re.compile(r"[0-9a-f]{32}")
 _CLIENT = re.compile(r"[0-9a-f]{16}")
-_KINDS = get_args(OperationKind)
+_KINDS: tuple[OperationKind, ...] = get_args(OperationKind)
 _STATUSES = get_args(SheetStatus)
 _REVIEW_STATES = ("none", "accepted", "rejected", "corrected", "unsure")
 _NOT_TEXT = re.compile("[\0\ud800-\udfff]")
@@ -174,19 +173,18 @@ def is_same(one: object, other: object) -> bool:
     return one == other
 
 
-def check_event_state(state: Mapping[str, Any]) -> Event:
-    """Return the event that a whole state describes.
+def check_attributes(attributes: Mapping[str, Any]) -> None:
+    """Check that the attributes of an event, its note among them, are of a size that travels.
 
     Raises:
-        InvalidInputError: If it is none: an end before its start, or attributes that are too large.
+        InvalidInputError: If they are too large.
     """
-    size = len(json.dumps(state["attributes"], ensure_ascii=False).encode())
+    size = len(json.dumps(attributes, ensure_ascii=False).encode())
     if size > MAX_ATTRIBUTES_BYTES:
         raise InvalidInputError(
             f"the notes and attributes of an event take {size} bytes, but there is room for "
             f"{MAX_ATTRIBUTES_BYTES}; shorten them"
         )
-    return Event(state["start_us"], state["end_us"], state["event_type"], state["kind"])
 
 
 def parse_operation(data: object) -> Operation:
@@ -197,11 +195,7 @@ def parse_operation(data: object) -> Operation:
     """
     if not isinstance(data, dict):
         raise InvalidInputError("an operation is a JSON object with an id, a kind and two states")
-    kind = data.get("kind")
-    if kind not in _KINDS:
-        raise InvalidInputError(
-            f"there is no operation {_shown(kind)}; there is {', '.join(_KINDS)}"
-        )
+    kind = _parse_kind(data.get("kind"))
     seq = _whole(data.get("seq"), "the client's sequence number of an operation")
     if seq < 0:
         raise InvalidInputError(f"a client counts its operations from 0 on, not from {seq}")
@@ -266,6 +260,13 @@ def check_plain_text(value: object, what: str, *, longest: int = MAX_TEXT) -> st
     if _NOT_TEXT.search(value):
         raise InvalidInputError(f"{what} holds characters that are not text; remove them")
     return value
+
+
+def _parse_kind(value: object) -> OperationKind:
+    for kind in _KINDS:
+        if value == kind:
+            return kind
+    raise InvalidInputError(f"there is no operation {_shown(value)}; there is {', '.join(_KINDS)}")
 
 
 def _parse_states(
