@@ -56,7 +56,7 @@ class VideoSource:
         """Packets that the decoder refused so far."""
         self.read_errors = 0
         """Times that the demuxer failed so far; after `MAX_READ_ERRORS` the rest is given up."""
-        self.container = _open_container(path)
+        self.container = open_container(path)
         try:
             self.stream = _choose_stream(self.container, path)
             _check_size(path, self.stream.codec_context.width, self.stream.codec_context.height)
@@ -164,7 +164,12 @@ def frame_tick(frame: VideoFrame) -> int | None:
     return frame.pts if frame.pts is not None else frame.dts
 
 
-def _open_container(path: Path) -> InputContainer:
+def open_container(path: Path) -> InputContainer:
+    """Open a file through the door: in a known container, with no other file behind it.
+
+    Raises:
+        BadVideoError: If it cannot be opened, with the reason.
+    """
     import av
 
     check_is_readable_file(path)

@@ -27,6 +27,7 @@ OPTIONS = {
     "libvpx-vp9": {"deadline": "realtime", "cpu-used": "8", "crf": "20", "b": "0", "threads": "1"},
     "libvpx": {"deadline": "realtime", "cpu-used": "8", "crf": "10", "b": "1M", "threads": "1"},
     "mpeg4": {"qscale": "3", "threads": "1"},
+    "libx265": {"preset": "ultrafast", "crf": "18", "x265-params": "log-level=error:pools=1"},
 }
 
 
