@@ -11,8 +11,10 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, RedirectResponse, Response
 
 from prismata.api.answers import forbidden, refusal
-from prismata.core.errors import UserError
+from prismata.catalog import VideoRecord
+from prismata.core.errors import InvalidInputError, NotFoundError, UserError
 from prismata.services.access import DAY_SECONDS, is_token_valid
+from prismata.services.renditions import load_renditions, rendition_key
 from prismata.services.workbench import Workbench
 
 MAX_RANGE_BYTES = 4 * 2**20
@@ -35,23 +37,25 @@ class MediaRoute:
         self._secret = secret
 
     def answer(self, request: Request) -> Response:
-        """Return the part of the video that was asked for.
+        """Return the part of the video that was asked for, of its source or of its proxy.
 
         A single range gets at most `MAX_RANGE_BYTES` of it. Without a range, or with several, the
         whole file streams from disk, as HTTP wants it; players always ask for ranges.
         """
         video_id = request.path_params["video_id"]
         token = request.query_params.get("token", "")
+        rendition = request.query_params.get("rendition", "source")
         if not is_token_valid(self._secret, token, "video", video_id):
             return forbidden()
         held = ExitStack()
         try:
             video = self._bench.catalog.videos.get(video_id)
+            key, tag = self._object_of(video, rendition)
             if request.method == "GET":
-                url = self._bench.storage.url_for(video.storage_key, expires_seconds=DAY_SECONDS)
+                url = self._bench.storage.url_for(key, expires_seconds=DAY_SECONDS)
                 if url is not None:
                     return RedirectResponse(url, 307, headers={"Cache-Control": "no-store"})
-            path = held.enter_context(self._bench.storage.local_copy(video.storage_key))
+            path = held.enter_context(self._bench.storage.local_copy(key))
             size = path.stat().st_size
         except UserError as error:
             held.close()
@@ -59,10 +63,28 @@ class MediaRoute:
         bound_range(request, size)
         return FileResponse(
             path,
-            media_type=guess_type(video.storage_key)[0] or "video/mp4",
-            headers={"Cache-Control": "private, max-age=3600", "ETag": f'"{video.sha256}"'},
+            media_type=guess_type(key)[0] or "video/mp4",
+            headers={"Cache-Control": "private, max-age=3600", "ETag": tag},
             background=BackgroundTask(held.close),
         )
+
+    def _object_of(self, video: VideoRecord, rendition: str) -> tuple[str, str]:
+        """Return storage key and version of what is asked for.
+
+        Raises:
+            NotFoundError: If there is no such rendition.
+            InvalidInputError: If there can be none.
+        """
+        if rendition == "source":
+            return video.storage_key, f'"{video.sha256}"'
+        if rendition != "proxy":
+            raise InvalidInputError(
+                f"a video has the renditions source and proxy, not {rendition[:40]!r}"
+            )
+        made = load_renditions(self._bench, video)
+        if made is None or not made.proxy:
+            raise NotFoundError(f"there is no proxy of {video.name!r}; play its source")
+        return rendition_key(video, "proxy.mp4"), f'"{video.sha256}-proxy"'
 
 
 def bound_range(request: Request, size: int) -> None:

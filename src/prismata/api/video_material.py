@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
@@ -15,10 +16,15 @@ from starlette.routing import Route
 
 from prismata.api.answers import forbidden, refusal, sentence
 from prismata.catalog import VideoRecord
-from prismata.core.errors import InvalidInputError, UserError
+from prismata.core.errors import BusyError, InvalidInputError, UserError
 from prismata.services.access import is_token_valid
 from prismata.services.pictures import PictureDesk, frame_durations
-from prismata.services.prepare import describe_material
+from prismata.services.prepare import (
+    Material,
+    describe_material,
+    needs_preparation,
+    start_preparation,
+)
 from prismata.services.renditions import load_renditions, rendition_key
 from prismata.services.runs import finished_runs
 from prismata.services.workbench import Workbench
@@ -59,10 +65,12 @@ class VideoMaterialRoutes:
             "poster": self._poster,
             "runs": self._runs,
         }
-        return [
+        told = [
             Route(f"{base}/{path}", partial(self._checked, answer), methods=["GET"])
             for path, answer in answers.items()
         ]
+        prepare = partial(self._checked, self._prepare)
+        return [*told, Route(f"{base}/prepare", prepare, methods=["POST"])]
 
     async def _checked(self, answer: Answer, request: Request) -> Response:
         """Check the permission, find the video and turn errors into answers."""
@@ -92,6 +100,19 @@ class VideoMaterialRoutes:
         del request
         material = await _in_thread(lambda: describe_material(self._bench, video))
         return JSONResponse(material.to_json(), headers={"Cache-Control": "no-store"})
+
+    async def _prepare(self, request: Request, video: VideoRecord) -> Response:
+        """Start making what is missing; whoever asks while it runs just gets told how far it is."""
+        del request
+
+        def start() -> Material:
+            if needs_preparation(self._bench, video):
+                with suppress(BusyError):
+                    start_preparation(self._bench, video)
+            return describe_material(self._bench, video)
+
+        material = await _in_thread(start)
+        return JSONResponse(material.to_json(), 202, headers={"Cache-Control": "no-store"})
 
     async def _thumbs(self, request: Request, video: VideoRecord) -> Response:
         number = int(request.path_params["sprite"])
@@ -138,7 +159,6 @@ class VideoMaterialRoutes:
     async def _stored(
         self, request: Request, video: VideoRecord, name: str, media_type: str
     ) -> Response:
-        """Answer with a small stored object, or with its address where the store has one."""
         key = rendition_key(video, name)
         tag = f'"{video.sha256}-{name}"'
         if _is_known(request, tag):

@@ -15,6 +15,7 @@ from prismata.core.errors import BadVideoError, ConflictError, NotFoundError
 from prismata.core.time import FrameTimeline, format_time
 from prismata.media import probe, scan
 from prismata.media.playable import judge
+from prismata.services.prepare import cancel_preparation
 from prismata.services.renditions import remove_renditions, store_playability
 from prismata.services.workbench import Workbench
 
@@ -176,6 +177,7 @@ def remove_video(bench: Workbench, name_or_id: str) -> str:
         NotFoundError: If there is none.
     """
     video = bench.catalog.videos.find(name_or_id)
+    cancel_preparation(bench, video)
     removal = bench.catalog.videos.remove(video.id)
     for key in (video.storage_key, video.timeline_key):
         bench.storage.delete(key)

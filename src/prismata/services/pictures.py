@@ -11,7 +11,8 @@ from prismata.catalog import VideoRecord
 from prismata.core.errors import InvalidInputError, NotFoundError
 from prismata.media import open_video
 from prismata.media.filmstrip import draw_filmstrip, draw_poster
-from prismata.services.renditions import load_proxy_timeline, load_renditions, rendition_key
+from prismata.media.proxies import proxy_timeline
+from prismata.services.renditions import load_renditions, rendition_key
 from prismata.services.workbench import Workbench
 
 CACHED_BYTES = 32 * 2**20
@@ -98,14 +99,10 @@ class PictureDesk:
     def _draw(
         self, video: VideoRecord, *, first: int, count: int, height: int
     ) -> tuple[bytes, int]:
-        renditions = load_renditions(self._bench, video)
-        if renditions is not None and renditions.proxy:
-            key, timeline = (
-                rendition_key(video, "proxy.mp4"),
-                load_proxy_timeline(self._bench, video),
-            )
-        else:
-            key, timeline = video.storage_key, self._bench.timeline(video)
+        timeline, key = self._bench.timeline(video), video.storage_key
+        made = load_renditions(self._bench, video)
+        if made is not None and made.proxy:
+            timeline, key = proxy_timeline(timeline), rendition_key(video, "proxy.mp4")
         with (
             self._bench.storage.local_copy(key) as path,
             open_video(path, timeline=timeline, threads=1) as reader,

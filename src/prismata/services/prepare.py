@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from prismata.catalog import JobRecord, VideoRecord
+from prismata.core.errors import ConflictError, InvalidInputError, NotFoundError
 from prismata.core.jobs import JobState
+from prismata.core.ports import ChildLimits, ChildOutcome, MessageHandler
 from prismata.media.playable import Playability
 from prismata.services.renditions import (
     Renditions,
     Thumbs,
     load_playability,
     load_renditions,
+    remove_renditions,
+    remove_unpublished,
 )
-from prismata.services.workbench import Workbench
+from prismata.services.workbench import LiveJob, Workbench
+
+PREPARE_CHILD = (sys.executable, "-m", "prismata.worker.prepare")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +97,100 @@ def describe_material(bench: Workbench, video: VideoRecord) -> Material:
 def needs_preparation(bench: Workbench, video: VideoRecord) -> bool:
     """Say whether anything that a player needs is still to be made."""
     return load_renditions(bench, video) is None
+
+
+def prepare_video(
+    bench: Workbench,
+    video: VideoRecord,
+    *,
+    on_message: MessageHandler = lambda _message: None,
+) -> ChildOutcome:
+    """Make what a player needs in a child process and wait for its end; the outcome tells how.
+
+    Raises:
+        BusyError: If this video is being prepared already.
+        InvalidInputError: If the storage lives in memory, where no child can reach it.
+        NotFoundError: If the video's file is missing from storage.
+        BadVideoError: If it cannot be read any more.
+    """
+    job, request = _submit(bench, video)
+    return bench.jobs.run_job(
+        job.id,
+        PREPARE_CHILD,
+        request,
+        limits=_limits(bench),
+        on_message=on_message,
+        on_success=lambda result: _on_success(bench, video, result),
+        on_failure=lambda _outcome: remove_unpublished(bench, video),
+    )
+
+
+def start_preparation(bench: Workbench, video: VideoRecord) -> LiveJob:
+    """Do the same in the background; `describe_material` tells how far it is.
+
+    Raises:
+        BusyError: If this video is being prepared already.
+        InvalidInputError: If the storage lives in memory, where no child can reach it.
+        NotFoundError: If the video's file is missing from storage.
+        BadVideoError: If it cannot be read any more.
+    """
+    job, request = _submit(bench, video)
+    return bench.jobs.start_in_background(
+        job.id,
+        PREPARE_CHILD,
+        request,
+        limits=_limits(bench),
+        on_success=lambda result: _on_success(bench, video, result),
+        on_failure=lambda _outcome: remove_unpublished(bench, video),
+    )
+
+
+def cancel_preparation(bench: Workbench, video: VideoRecord) -> None:
+    """Stop the preparation of a video, if one is waiting or running."""
+    job = _latest_job(bench, video)
+    if job is None or job.state.is_final:
+        return
+    with suppress(ConflictError):  # it has just ended
+        bench.catalog.jobs.request_cancel(job.id)
+    bench.jobs.cancel(job.id)
+
+
+def _submit(bench: Workbench, video: VideoRecord) -> tuple[JobRecord, dict[str, Any]]:
+    if bench.settings.storage_backend == "memory":
+        raise InvalidInputError(
+            "preparing runs in another process, which cannot see a storage that lives in memory; "
+            "choose the local or s3 storage"
+        )
+    source = load_playability(bench, video)
+    job = bench.catalog.jobs.submit(
+        "prepare",
+        {"video": video.name, "proxy": not source.exact},
+        author=bench.settings.author,
+        dedupe_key=dedupe_key(video),
+    )
+    request = {
+        "settings": bench.settings.to_request(),
+        "sha256": video.sha256,
+        "storage_key": video.storage_key,
+        "timeline_key": video.timeline_key,
+        "needs_proxy": not source.exact,
+    }
+    return job, request
+
+
+def _on_success(bench: Workbench, video: VideoRecord, result: dict[str, Any]) -> dict[str, Any]:
+    try:
+        bench.catalog.videos.get(video.id)
+    except NotFoundError:
+        # Removed while this ran: nothing of it may stay.
+        remove_renditions(bench, video)
+        raise
+    return {"renditions": result["renditions"]}
+
+
+def _limits(bench: Workbench) -> ChildLimits:
+    # Checking a long proxy is silent for as long as reading it takes.
+    return ChildLimits(stall_seconds=max(600.0, bench.settings.stall_seconds))
 
 
 def dedupe_key(video: VideoRecord) -> str:

@@ -2,7 +2,6 @@
 
     renditions/<sha256>/source.json     how browsers show the stored file
                         proxy.mp4       the same frames at the same times, for any browser
-                        proxy.npz       the timeline of the proxy
                         thumbs-<n>.jpg  sprites of thumbnails
                         waveform.bin    the loudest sample of each step
                         poster.jpg      the picture that stands for the video
@@ -15,12 +14,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
-from io import BytesIO
 from typing import Any
 
 from prismata.catalog import VideoRecord
 from prismata.core.errors import NotFoundError
-from prismata.core.time import FrameTimeline
 from prismata.media import probe, scan
 from prismata.media.playable import RULES, Playability, judge
 from prismata.services.workbench import Workbench
@@ -70,9 +67,14 @@ class Renditions:
         return cls(**raw, thumbs=Thumbs(**thumbs) if thumbs else None)
 
 
+def renditions_prefix(sha256: str) -> str:
+    """Return the storage prefix of all renditions of the file with this digest."""
+    return f"renditions/{sha256}/"
+
+
 def rendition_key(video: VideoRecord, name: str) -> str:
     """Return the storage key of one of a video's renditions."""
-    return f"renditions/{video.sha256}/{name}"
+    return renditions_prefix(video.sha256) + name
 
 
 def load_renditions(bench: Workbench, video: VideoRecord) -> Renditions | None:
@@ -106,20 +108,21 @@ def load_playability(bench: Workbench, video: VideoRecord) -> Playability:
 def store_playability(bench: Workbench, sha256: str, found: Playability) -> None:
     """Keep how browsers show a file."""
     content = json.dumps({"rules": RULES, **asdict(found)}).encode()
-    bench.storage.put(f"renditions/{sha256}/source.json", content)
-
-
-def load_proxy_timeline(bench: Workbench, video: VideoRecord) -> FrameTimeline:
-    """Return the proxy's own timeline: the video's to half a millisecond.
-
-    Raises:
-        NotFoundError: If there is no proxy.
-    """
-    return FrameTimeline.load(BytesIO(bench.storage.get(rendition_key(video, "proxy.npz"))))
+    bench.storage.put(f"{renditions_prefix(sha256)}source.json", content)
 
 
 def remove_renditions(bench: Workbench, video: VideoRecord) -> None:
     """Remove everything that was made of a video; what describes it goes first."""
     bench.storage.delete(rendition_key(video, "material.json"))
-    for info in list(bench.storage.list(rendition_key(video, ""))):
+    for info in list(bench.storage.list(renditions_prefix(video.sha256))):
         bench.storage.delete(info.key)
+
+
+def remove_unpublished(bench: Workbench, video: VideoRecord) -> None:
+    """Remove what a preparation that did not come to its end has stored."""
+    if load_renditions(bench, video) is not None:
+        return
+    kept = {rendition_key(video, name) for name in ("source.json", "poster.jpg")}
+    for info in list(bench.storage.list(renditions_prefix(video.sha256))):
+        if info.key not in kept:
+            bench.storage.delete(info.key)

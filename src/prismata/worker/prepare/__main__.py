@@ -1,0 +1,11 @@
+"""`python -m prismata.worker.prepare`: the child that makes proxies, thumbnails and waveforms."""
+
+from __future__ import annotations
+
+import sys
+
+from prismata.core.child import child_main
+from prismata.worker.prepare.run import prepare
+
+if __name__ == "__main__":
+    sys.exit(child_main(prepare))
