@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from starlette.routing import Route
 
+from prismata.api.annotator import AnnotatorRoute
 from prismata.api.bundles import BundleRoute
 from prismata.api.health import HealthRoute
 from prismata.api.jobs import JobRoute
+from prismata.api.labels import LabelRoutes
 from prismata.api.media import MediaRoute
 from prismata.api.scores import ScoreRoutes
 from prismata.api.uploads import UploadRoute
@@ -24,6 +26,8 @@ def create_routes(bench: Workbench, secret: bytes) -> list[Route]:
     return [
         *VideoMaterialRoutes(bench, secret).routes(),
         *ScoreRoutes(bench, secret).routes(),
+        *LabelRoutes(bench, secret).routes(),
+        Route("/api/annotator", AnnotatorRoute(bench, secret).answer, methods=["GET", "PUT"]),
         Route("/api/video/{video_id}", MediaRoute(bench, secret).answer, methods=["GET"]),
         Route(
             "/api/upload/{upload_id}",

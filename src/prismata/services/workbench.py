@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any, Protocol, Self
 
@@ -80,6 +80,11 @@ class Workbench:
     storage: StorageBackend
     catalog: Catalog
     jobs: JobEngine
+    _closing: ExitStack = field(default_factory=ExitStack, repr=False, compare=False)
+
+    def at_close(self, action: Callable[[], None]) -> None:
+        """Have something done when the workbench closes, while everything is still open."""
+        self._closing.callback(action)
 
     def domain(self, name: str) -> Domain:
         """Return a domain.
@@ -105,6 +110,7 @@ class Workbench:
 
     def close(self) -> None:
         """Stop running children, close the catalog and let go of local copies."""
+        self._closing.close()
         with suppress(KeyboardInterrupt):
             self.jobs.close()
         self.catalog.close()

@@ -1,0 +1,220 @@
+"""Annotate: edits of labels, checked against domain and video, made durable, then mirrored."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from prismata.catalog import Change, Changes, LoadedLabels, VideoRecord
+from prismata.core.errors import InvalidInputError, NotFoundError
+from prismata.core.events import Event
+from prismata.core.operations import Operation, OperationResult
+from prismata.core.time import FrameTimeline, to_seconds
+from prismata.domains import Domain
+from prismata.services.label_mirror import MirrorWriter
+from prismata.services.workbench import Workbench
+
+KEPT_TIMELINES = 8
+"""Two hours at 60 frames a second take 7 MB."""
+
+
+@dataclass(frozen=True, slots=True)
+class DomainRules:
+    """What may be labelled in one video of one domain, and on which frame it lies."""
+
+    domain: Domain
+    video: VideoRecord
+    timeline: FrameTimeline
+
+    @property
+    def domain_version(self) -> int:
+        """Version of the domain."""
+        return self.domain.version
+
+    def frame_at(self, start_us: int) -> tuple[int | None, int | None]:
+        """Return index and source timestamp of the frame on screen at `start_us`.
+
+        Raises:
+            OutsideVideoError: If nothing is on screen then.
+        """
+        index = self.timeline.index_at(start_us)
+        return index, self.timeline.source_pts(index)
+
+    def check(self, event: Event, standing: Event | None) -> None:
+        """Check an event; what it was already (`standing`) may stay.
+
+        So a label whose type a newer version of the domain dropped can be kept, moved, reviewed and
+        removed, but no new one can be made.
+
+        Raises:
+            InvalidInputError: If the domain does not declare it, or it lies outside the video.
+        """
+        told = (event.event_type, event.kind)
+        if standing is None or told != (standing.event_type, standing.kind):
+            self._check_type(event)
+        if standing is None or event.span != standing.span:
+            self._check_span(event)
+
+    def _check_type(self, event: Event) -> None:
+        declared = {item.name: item for item in self.domain.event_types}
+        if event.event_type not in declared:
+            raise InvalidInputError(
+                f"{self.domain.name!r} has no event type {event.event_type!r}; it has "
+                f"{', '.join(declared)}"
+            )
+        kind = declared[event.event_type].kind
+        if event.kind != kind:
+            raise InvalidInputError(f"{event.event_type!r} is a {kind}, not a {event.kind}")
+
+    def _check_span(self, event: Event) -> None:
+        self.timeline.index_at(event.start_us)
+        if event.end_us > self.timeline.duration_us:
+            raise InvalidInputError(
+                f"the event ends at {to_seconds(event.end_us):.3f} s, but {self.video.name!r} "
+                f"lasts {to_seconds(self.timeline.duration_us):.3f} s"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of operations, and what happened since the client last heard."""
+
+    results: tuple[OperationResult, ...]
+    changes: Changes
+
+
+class LabelDesk:
+    """Takes edits of labels, from any thread; one for each process that edits.
+
+    It is closed with the workbench: what is not mirrored then is mirrored first.
+
+    Args:
+        bench: The workbench.
+    """
+
+    def __init__(self, bench: Workbench) -> None:
+        self._bench = bench
+        self._mirror = MirrorWriter(bench)
+        self._timelines: OrderedDict[str, FrameTimeline] = OrderedDict()
+        self._lock = threading.Lock()
+        bench.at_close(self.close)
+
+    def catch_up(self) -> None:
+        """Mirror, in the background, what an earlier process acknowledged and did not mirror."""
+        self._mirror.catch_up()
+
+    def close(self) -> None:
+        """Write the mirrors that are due."""
+        self._mirror.close()
+
+    def load(self, video_id: str, domain_name: str) -> LoadedLabels:
+        """Return all labels of a video with their sheet.
+
+        Raises:
+            NotFoundError: If the domain does not exist, or the video is gone.
+        """
+        self._bench.domain(domain_name)
+        self._video(video_id)
+        return self._bench.catalog.labels.load(video_id, domain_name)
+
+    def apply(
+        self,
+        video_id: str,
+        domain_name: str,
+        operations: Sequence[Operation],
+        user: str,
+        *,
+        since: int,
+    ) -> Answer:
+        """Apply operations in order and return when they are durable.
+
+        Args:
+            video_id: The video.
+            domain_name: The domain.
+            operations: As the client made them; what was sent before is answered as then.
+            user: Who made them.
+            since: Number of the last change that the client knows.
+
+        Raises:
+            NotFoundError: If the domain does not exist, or the video is gone.
+        """
+        rules = self._rules(video_id, domain_name)
+        labels = self._bench.catalog.labels
+        results = labels.apply(video_id, domain_name, operations, user, rules)
+        if any(result.status == "applied" for result in results):
+            self._mirror.mark(video_id, domain_name)
+        return Answer(results, labels.changes(video_id, domain_name, since))
+
+    def restore(
+        self,
+        video_id: str,
+        domain_name: str,
+        seq: int,
+        operation: Operation,
+        user: str,
+        *,
+        since: int,
+    ) -> Answer:
+        """Put labels, coverage and sheet back to what they were after change `seq`.
+
+        `operation` lends its id and client; sent again it changes nothing.
+
+        Raises:
+            NotFoundError: If the domain does not exist, or the video is gone.
+            InvalidInputError: If there is no such change.
+        """
+        self._bench.domain(domain_name)
+        self._video(video_id)
+        labels = self._bench.catalog.labels
+        result = labels.restore(video_id, domain_name, seq, operation, user)
+        self._mirror.mark(video_id, domain_name)
+        return Answer((result,), labels.changes(video_id, domain_name, since))
+
+    def changes(self, video_id: str, domain_name: str, since: int) -> Changes:
+        """Return the changes after number `since`.
+
+        Raises:
+            NotFoundError: If the video is gone.
+        """
+        self._video(video_id)
+        return self._bench.catalog.labels.changes(video_id, domain_name, since)
+
+    def history(
+        self, video_id: str, domain_name: str, *, before: int | None, limit: int
+    ) -> list[Change]:
+        """Return changes, newest first.
+
+        Raises:
+            NotFoundError: If the video is gone.
+        """
+        self._video(video_id)
+        return self._bench.catalog.labels.history(video_id, domain_name, before=before, limit=limit)
+
+    def _rules(self, video_id: str, domain_name: str) -> DomainRules:
+        domain = self._bench.domain(domain_name)
+        video = self._video(video_id)
+        return DomainRules(domain, video, self._timeline(video))
+
+    def _video(self, video_id: str) -> VideoRecord:
+        try:
+            return self._bench.catalog.videos.get(video_id)
+        except NotFoundError as error:
+            raise NotFoundError(
+                f"the video {video_id!r} is not in the library (any more); somebody may have "
+                "removed it, and its labels with it, so this cannot be stored"
+            ) from error
+
+    def _timeline(self, video: VideoRecord) -> FrameTimeline:
+        with self._lock:
+            known = self._timelines.get(video.id)
+            if known is not None:
+                self._timelines.move_to_end(video.id)
+                return known
+        timeline = self._bench.timeline(video)
+        with self._lock:
+            self._timelines[video.id] = timeline
+            while len(self._timelines) > KEPT_TIMELINES:
+                self._timelines.popitem(last=False)
+        return timeline
