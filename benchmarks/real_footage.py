@@ -204,6 +204,7 @@ def _pooled(folds: Sequence[Fold]) -> MeanPrecision:
         {item.video.name: item.detections for _, item in items},
         {item.video.name: item.video.duration_us for _, item in items},
         event_types,
+        ignored={item.video.name: item.unknown for _, item in items},
     )
     means = report.points or report.segments
     if means is None:

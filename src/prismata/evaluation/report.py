@@ -25,6 +25,7 @@ from prismata.evaluation.segments import SEGMENT_TIOUS, MinTiou
 from prismata.evaluation.thresholds import PRODUCT_TIOU, PRODUCT_TOLERANCE_US
 
 US_PER_HOUR = 3_600_000_000
+_MINUTE_US = 60_000_000
 NO_VALUE = "\N{EM DASH}"
 
 
@@ -336,14 +337,16 @@ def _type_report(
 def _known_note(scored_us: int, total_us: int) -> list[str]:
     if scored_us >= total_us:
         return []
+    scored, total = (
+        format_time(time_us).split(".")[0]
+        if total_us >= _MINUTE_US
+        else f"{to_seconds(time_us):.1f} s"
+        for time_us in (scored_us, total_us)
+    )
     return [
-        f"Scored on {_clock(scored_us)} of {_clock(total_us)} that somebody watched or labelled; "
+        f"Scored on {scored} of {total} that somebody watched or labelled; "
         "what was detected in the rest counts as neither right nor wrong."
     ]
-
-
-def _clock(time_us: int) -> str:
-    return format_time(time_us).split(".")[0]
 
 
 def _notes(types: Sequence[TypeReport], num_videos: int) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from prismata.catalog import (
     DatasetVersionRecord,
@@ -14,6 +14,9 @@ from prismata.catalog import (
     VideoRecord,
 )
 from prismata.core.errors import InvalidInputError
+from prismata.core.time import TimeSpan
+from prismata.services.known_time import known_time
+from prismata.services.type_migration import check_declared
 from prismata.services.workbench import Workbench
 
 
@@ -26,7 +29,7 @@ class SplitPlan:
     groups: dict[str, str]
     """Video id → group."""
     note: str
-    """One sentence about anything unusual; empty if there is nothing."""
+    """A sentence or two about anything unusual; empty if there is nothing."""
 
 
 def plan_split(
@@ -36,6 +39,7 @@ def plan_split(
     val_share: float = 0.2,
     test_share: float = 0.0,
     fixed: Mapping[str, Split] | None = None,
+    known_us: Mapping[str, int] | None = None,
 ) -> SplitPlan:
     """Divide videos by group, reproducibly.
 
@@ -48,6 +52,7 @@ def plan_split(
         val_share: Share of the time for validation, in [0, 1).
         test_share: Share of the time held out altogether, in [0, 1).
         fixed: Group name → split, for groups that are not dealt out.
+        known_us: Video id → how much of it is known, where it is not everything.
 
     Raises:
         InvalidInputError: If a share is out of range, a fixed group does not exist, or nothing is
@@ -63,7 +68,8 @@ def plan_split(
     groups = {video.id: video.group_name for video in videos}
     weight: dict[str, int] = {}
     for video in videos:
-        weight[video.group_name] = weight.get(video.group_name, 0) + video.duration_us
+        labelled_us = (known_us or {}).get(video.id, video.duration_us)
+        weight[video.group_name] = weight.get(video.group_name, 0) + labelled_us
     chosen: dict[str, Split] = dict(fixed or {})
     unknown = sorted(set(chosen) - set(weight))
     if unknown:
@@ -111,11 +117,13 @@ def create_dataset(
 ) -> tuple[DatasetVersionRecord, SplitPlan]:
     """Freeze the labels of a domain, as they are now, with a split.
 
-    A video belongs to the domain if it has labels of it or was ingested for it. The same labels
-    and the same split give the same version again.
+    A video belongs to the domain if it has labels of it or was ingested for it; one of which
+    nothing is known, because nobody watched it and it has no labels, is left out. What is known of
+    each video is frozen too. The same labels and the same split give the same version again.
 
     Raises:
-        InvalidInputError: If there is nothing labelled, or the split is impossible.
+        InvalidInputError: If there is nothing labelled, labels have an event type that the domain
+            does not declare, or the split is impossible.
         NotFoundError: If the domain does not exist.
     """
     domain = bench.domain(domain_name)
@@ -126,13 +134,26 @@ def create_dataset(
             f"no video is labelled for {domain_name!r} yet; label some, or import labels with "
             f"`prismata labels import FILE --domain {domain_name}`"
         )
-    labelled = {item.video_id for item in usable}
-    videos = [
-        video
-        for video in bench.catalog.videos.list()
-        if video.id in labelled or video.domain == domain_name
-    ]
-    plan = plan_split(videos, seed=seed, val_share=val_share, test_share=test_share, fixed=fixed)
+    check_declared(domain, usable)
+    known = _known_by_video(bench, domain_name, usable)
+    videos = [video for video in bench.catalog.videos.list() if known.get(video.id)]
+    plan = plan_split(
+        videos,
+        seed=seed,
+        val_share=val_share,
+        test_share=test_share,
+        fixed=fixed,
+        known_us={name: _total_us(spans) for name, spans in known.items()},
+    )
+    unseen = len(known) - len(videos)
+    if unseen:
+        note = (
+            f"{unseen} videos of this domain take no part: nobody watched them and they hold no "
+            "labels."
+            if unseen > 1
+            else "1 video of this domain takes no part: nobody watched it and it holds no labels."
+        )
+        plan = replace(plan, note=f"{plan.note} {note}".strip())
     version = bench.catalog.datasets.create(
         domain=domain_name,
         domain_version=domain.version,
@@ -141,8 +162,36 @@ def create_dataset(
         groups=plan.groups,
         content=[_frozen(item) for item in usable],
         author=bench.settings.author,
+        known={
+            video.id: known[video.id]
+            for video in videos
+            if _total_us(known[video.id]) < video.duration_us
+        },
     )
     return version, plan
+
+
+def _known_by_video(
+    bench: Workbench, domain_name: str, labels: Sequence[EventRecord]
+) -> dict[str, tuple[TimeSpan, ...]]:
+    """Return what is known of each video that belongs to the domain."""
+    by_video: dict[str, list[EventRecord]] = {}
+    for item in labels:
+        by_video.setdefault(item.video_id, []).append(item)
+    coverage = {
+        sheet.video_id: sheet.coverage for sheet in bench.catalog.labels.sheets(domain_name)
+    }
+    return {
+        video.id: known_time(
+            bench, video, domain_name, coverage.get(video.id, ()), by_video.get(video.id, ())
+        )
+        for video in bench.catalog.videos.list()
+        if video.id in by_video or video.id in coverage or video.domain == domain_name
+    }
+
+
+def _total_us(spans: Sequence[TimeSpan]) -> int:
+    return sum(span.duration_us for span in spans)
 
 
 def _frozen(item: EventRecord) -> FrozenAnnotation:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from prismata.catalog import DetectionRunRecord, ModelRecord, Split, VideoRecord
@@ -12,9 +13,12 @@ from prismata.core.events import Event
 from prismata.core.jobs import JobState
 from prismata.core.modelcard import ModelCard
 from prismata.core.scores import ScoreTrack
+from prismata.core.time import TimeSpan
 from prismata.evaluation import EvaluationReport, evaluate
 from prismata.postprocess import candidate_events
 from prismata.services.detect import load_scores
+from prismata.services.known_time import unknown_time
+from prismata.services.type_migration import check_declared
 from prismata.services.workbench import Workbench
 
 
@@ -27,6 +31,8 @@ class EvaluatedVideo:
     truth: list[Event]
     detections: list[Event]
     track: ScoreTrack
+    unknown: tuple[TimeSpan, ...] = ()
+    """Stretches that nobody watched and where no label lies: nothing there is scored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +70,19 @@ def evaluate_model(bench: Workbench, model_name: str, videos: Sequence[VideoReco
     """Evaluate a model's newest finished detection run on each video.
 
     Thresholds are those of each run. Candidates for average precision are grouped from the stored
-    score tracks, so no model runs here.
+    score tracks, so no model runs here. Time of which nothing is known is not scored.
 
     Raises:
         NotFoundError: If a video has no finished run of this model; says how to make one.
-        InvalidInputError: If no video is given.
+        InvalidInputError: If no video is given, nothing is known of any of them, or they have
+            labels that the model does not know.
     """
     model = bench.catalog.models.find(model_name)
     card = _card(model)
     if not videos:
         raise InvalidInputError("there is no video to evaluate on; name at least one")
     evaluated = tuple(_collect(bench, model, card, video) for video in videos)
+    _check_known(evaluated)
     durations = {item.video.name: item.video.duration_us for item in evaluated}
     report = evaluate(
         {item.video.name: item.truth for item in evaluated},
@@ -88,6 +96,7 @@ def evaluate_model(bench: Workbench, model_name: str, videos: Sequence[VideoReco
         durations,
         card.event_types,
         tracks={item.video.name: item.track for item in evaluated},
+        ignored={item.video.name: item.unknown for item in evaluated},
     )
     return Evaluation(model, card, report, evaluated)
 
@@ -110,23 +119,39 @@ def _collect(
             f"{video.name} --model {model.name}` first, or say --detect"
         )
     events = bench.catalog.events
-    truth = [
-        item.event
+    labels = [
+        item
         for item in events.list(video_id=video.id, domain=model.domain, origin="annotation")
         if item.review_state not in ("rejected", "unsure")
     ]
-    known = set(card.event_names)
-    stray = sorted({event.event_type for event in truth} - known)
+    truth = [item.event for item in labels]
+    kinds = {item.name: item.kind for item in card.event_types}
+    stray = sorted({item.event_type for item in truth if kinds.get(item.event_type) != item.kind})
     if stray:
+        # A model outlives its plugin; then there is nobody to ask what the domain declares.
+        with suppress(NotFoundError):
+            check_declared(bench.domain(model.domain), labels)
         raise InvalidInputError(
-            f"{video.name!r} has labels {', '.join(stray)} that model {model.name!r} does not know"
+            f"{video.name!r} has labels {', '.join(stray)} that model {model.name!r} does not "
+            "know; train a new model, or evaluate on videos without them"
         )
     detections = [
         item.event
         for item in events.list(detection_run_id=run.id, origin="detection")
         if not item.provisional
     ]
-    return EvaluatedVideo(video, run, truth, detections, load_scores(bench, run))
+    unknown = unknown_time(bench, video, model.domain)
+    return EvaluatedVideo(video, run, truth, detections, load_scores(bench, run), unknown)
+
+
+def _check_known(videos: Sequence[EvaluatedVideo]) -> None:
+    if any(sum(s.duration_us for s in v.unknown) < v.video.duration_us for v in videos):
+        return
+    names = ", ".join(item.video.name for item in videos)
+    raise InvalidInputError(
+        f"nobody watched {names} and no label lies there, so there is nothing to compare with; "
+        "watch and label in the label station, or import labels with `prismata labels import`"
+    )
 
 
 def _card(model: ModelRecord) -> ModelCard:

@@ -32,6 +32,7 @@ def write_report(evaluation: Evaluation, path: Path, *, title: str = "") -> None
                     tuple(item.truth),
                     tuple(item.detections),
                     item.track,
+                    item.unknown,
                 )
                 for item in evaluation.videos
             ),

@@ -211,7 +211,7 @@ def test_the_page_says_how_much_of_the_time_was_scored():
         {"v": TRUTH}, {"v": FOUND}, {"v": FOUND}, {"v": 10 * SECOND}, TYPES, ignored=ignored
     )
     page = render_html(replace(data(), report=report))
-    assert "Scored on 0:07 of 0:10 that somebody watched or labelled" in page
+    assert "Scored on 7.0 s of 10.0 s that somebody watched or labelled" in page
 
 
 def test_the_event_list_is_by_time_with_result_and_difference():

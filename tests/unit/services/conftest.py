@@ -5,10 +5,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
 from prismata.catalog import VideoRecord
+from prismata.core.coverage import CoverageSpan
+from prismata.core.operations import Operation, cover_state
+from prismata.services.annotate import DomainRules
 from prismata.services.ingest import ingest_file
 from prismata.services.workbench import Workbench
 from prismata.testing.synth import SynthVideo
@@ -20,6 +24,23 @@ def video(bench: Workbench, flashes: SynthVideo) -> VideoRecord:
     taken = ingest_file(bench, flashes.path, name="flashes.mp4", domain="flashes").video
     assert taken is not None
     return taken
+
+
+@pytest.fixture
+def watch(bench: Workbench) -> Callable[..., None]:
+    """Say that somebody watched a stretch of a video, by default all of it."""
+
+    def watched(video: VideoRecord, start_us: int = 0, end_us: int | None = None) -> None:
+        end_us = video.duration_us if end_us is None else end_us
+        span = CoverageSpan(start_us, end_us, "watched")
+        before, after = (cover_state(start_us, end_us, spans) for spans in ((), (span,)))
+        operation = Operation(uuid4().hex, "0" * 16, 0, "cover", "", before, after)
+        domain = bench.domain("flashes")
+        rules = DomainRules(domain, video, bench.timeline(video))
+        (result,) = bench.catalog.labels.apply(video.id, "flashes", [operation], "anna", rules)
+        assert result.status == "applied"
+
+    return watched
 
 
 @pytest.fixture

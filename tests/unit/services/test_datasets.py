@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from prismata.catalog import VideoRecord
 from prismata.core.errors import InvalidInputError, NotFoundError
 from prismata.core.events import Event
+from prismata.core.time import TimeSpan
 from prismata.services.datasets import create_dataset, plan_split
+from prismata.services.ingest import ingest_file
 from prismata.services.labels import add_label
 
 
@@ -113,6 +115,14 @@ def test_too_few_groups_are_said_to_be_too_few():
     assert "too few groups" in plan.note
 
 
+def test_shares_count_known_time():
+    videos = [record(i, f"g{i}", 100) for i in range(3)]
+    known = {"video-0": 10_000_000, "video-1": 45_000_000, "video-2": 45_000_000}
+    for seed in range(5):
+        plan = plan_split(videos, seed=seed, val_share=0.1, known_us=known)
+        assert plan.splits == {"video-0": "val", "video-1": "train", "video-2": "train"}
+
+
 def test_nothing_to_split_is_refused():
     with pytest.raises(InvalidInputError, match="no video to split"):
         plan_split([])
@@ -130,6 +140,52 @@ def test_the_same_labels_and_split_are_the_same_version(bench, video, flashes):
     add_label(bench, video, "flashes", Event.point("flash", 100_000))
     other, _ = create_dataset(bench, "flashes")
     assert (other.name, len(other.content)) == ("flashes-2", len(flashes.events) + 1)
+
+
+def test_of_a_video_that_nobody_watched_only_its_labels_are_known(bench, video):
+    event = Event.point("flash", 1_000_000)
+    add_label(bench, video, "flashes", event)
+    version, _ = create_dataset(bench, "flashes")
+    # The domain's tolerance is 0.1 s to both sides.
+    assert version.known == {video.id: (TimeSpan(900_000, 1_100_000),)}
+
+
+def test_what_was_watched_is_frozen_and_watching_more_makes_another_version(bench, video, watch):
+    add_label(bench, video, "flashes", Event.point("flash", 1_000_000))
+    watch(video, 0, 950_000)
+    first, _ = create_dataset(bench, "flashes")
+    assert first.known == {video.id: (TimeSpan(0, 1_100_000),)}
+    watch(video)
+    second, _ = create_dataset(bench, "flashes")
+    assert (second.known, second.digest == first.digest) == ({}, False)
+    assert bench.catalog.datasets.get(first.name) == first
+
+
+def test_a_video_of_which_nothing_is_known_takes_no_part(bench, video, watch, copy_of, flashes):
+    add_label(bench, video, "flashes", Event.point("flash", 1_000_000))
+    unseen = copy_of(flashes, "unseen.mp4", tail=b"x")
+    other = ingest_file(bench, unseen, domain="flashes").video
+    version, plan = create_dataset(bench, "flashes")
+    assert set(version.video_splits) == set(plan.splits) == {video.id}
+    assert plan.note.endswith(
+        "1 video of this domain takes no part: nobody watched it and it holds no labels."
+    )
+    watch(other)
+    version, plan = create_dataset(bench, "flashes")
+    assert set(version.video_splits) == {video.id, other.id}
+    assert "no part" not in plan.note
+
+
+def test_labels_that_the_plugin_no_longer_declares_are_not_left_out_silently(bench, video):
+    events = [Event.point("flash", 5), Event.point("bang", 5), Event.segment("flash", 7, 9)]
+    bench.catalog.events.add_annotations(video.id, "flashes", 1, events, "tester")
+    with pytest.raises(InvalidInputError) as caught:
+        create_dataset(bench, "flashes")
+    assert str(caught.value) == (
+        "there are labels of bang, flash, which 'flashes' does not declare like that (any more); "
+        "say what becomes of them with `prismata labels migrate flashes --rename OLD=NEW` or "
+        "`--retire OLD`"
+    )
 
 
 def test_a_frozen_version_does_not_change_with_the_labels(bench, video, flashes):

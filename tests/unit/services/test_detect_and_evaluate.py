@@ -5,7 +5,7 @@ import time
 import pytest
 
 from prismata.core.errors import BusyError, InvalidInputError, NotFoundError
-from prismata.core.events import Event
+from prismata.core.events import Event, EventType
 from prismata.core.jobs import FailureCause, JobState
 from prismata.services.detect import (
     DetectRequest,
@@ -190,6 +190,35 @@ def test_a_perfect_detector_is_measured_to_be_perfect(bench, video, flashes, add
     assert "onnxruntime" in page
 
 
+def test_what_is_detected_where_nobody_watched_is_not_scored(
+    bench, video, add_bundle, watch, tmp_path
+):
+    add_bundle()
+    run, _, _ = detect(bench)
+    found = bench.catalog.events.list(detection_run_id=run.id, origin="detection")
+    assert len(found) > 1
+    with pytest.raises(InvalidInputError, match=r"nobody watched flashes\.mp4 and no label lies"):
+        evaluate_model(bench, "flash-detector", [video])
+
+    first = found[0].event.start_us
+    add_label(bench, video, "flashes", Event.point("flash", first))
+    evaluation = evaluate_model(bench, "flash-detector", [video])
+    (flash,) = evaluation.report.types
+    assert (flash.num_detected, flash.false_alarms, flash.f1) == (1, 0, 1.0)
+    # 0.1 s to both sides of the only label.
+    assert evaluation.report.hours * 3600 == pytest.approx(0.2)
+    assert evaluation.report.notes[0].startswith("Scored on 0.2 s of 4.0 s that somebody watched")
+    write_report(evaluation, tmp_path / "report.html")
+    assert "Scored on 0.2 s of 4.0 s" in (tmp_path / "report.html").read_text()
+    assert evaluation_dict(evaluation)["report"]["notes"] == evaluation.report.notes
+
+    watch(video)
+    evaluation = evaluate_model(bench, "flash-detector", [video])
+    (flash,) = evaluation.report.types
+    assert (flash.num_detected, flash.false_alarms) == (len(found), len(found) - 1)
+    assert not [note for note in evaluation.report.notes if "Scored on" in note]
+
+
 def test_a_missed_and_a_false_event_make_it_worse(bench, video, flashes, add_bundle):
     add_bundle()
     detect(bench)
@@ -202,6 +231,9 @@ def test_labels_that_the_model_does_not_know_are_not_left_out_silently(bench, vi
     detect(bench)
     events = bench.catalog.events
     events.add_annotations(video.id, "flashes", 1, [Event.point("bang", 5)], "tester")
+    with pytest.raises(InvalidInputError, match=r"labels of bang, .* `prismata labels migrate"):
+        evaluate_model(bench, "flash-detector", [video])
+    bench.domain("flashes").event_types += (EventType("bang"),)
     with pytest.raises(InvalidInputError, match=f"labels bang that model {model.name!r} does not"):
         evaluate_model(bench, "flash-detector", [video])
 

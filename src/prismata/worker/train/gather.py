@@ -9,6 +9,7 @@ import numpy as np
 
 from prismata.catalog import DatasetVersionRecord, Split, VideoRecord
 from prismata.core.child import ChildReporter
+from prismata.core.coverage import unknown_spans
 from prismata.core.events import Event
 from prismata.core.recipes import ClipSpec
 from prismata.core.time import to_us
@@ -75,16 +76,26 @@ def gather(
         done += record.duration_us
         events = _events(dataset, video_id, rejected=False)
         times = timeline.sample(clip.target_fps).times_us
+        known = dataset.known.get(video_id)
         targets, weights = build_targets(
             times,
             events,
             domain.event_types,
             rejected=_events(dataset, video_id, rejected=True),
             tolerance_us=to_us(domain.tolerance_seconds),
+            known=known,
         )
+        unknown = () if known is None else unknown_spans(known, duration_us=timeline.duration_us)
         gathered[dataset.video_splits[video_id]].append(
             LabelledVideo(
-                video_id, times, inputs, targets, weights, tuple(events), timeline.duration_us
+                video_id,
+                times,
+                inputs,
+                targets,
+                weights,
+                tuple(events),
+                timeline.duration_us,
+                unknown,
             )
         )
     return GatheredData(gathered, records)
