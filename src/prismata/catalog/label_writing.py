@@ -19,7 +19,6 @@ from prismata.catalog.label_records import LABEL_FIELDS
 from prismata.catalog.schema import EventRow, LabelOperationRow, LabelSheetRow, VideoRow
 from prismata.core.coverage import coverage_from_json, coverage_to_json, paint
 from prismata.core.errors import InvalidInputError
-from prismata.core.events import Event
 from prismata.core.operations import (
     SHEET_FIELDS,
     Operation,
@@ -30,6 +29,7 @@ from prismata.core.operations import (
     is_same,
     merge_state,
     own_fields,
+    to_event,
     with_changes,
 )
 from prismata.core.time import to_seconds
@@ -55,8 +55,8 @@ class LabelRules(Protocol):
         """Return frame index and source timestamp of the frame on screen at a valid start."""
         ...
 
-    def check(self, event: Event, standing: Event | None) -> None:
-        """Check an event before it is stored; `standing` is what it was before, if it was.
+    def check(self, state: State, standing: State | None) -> None:
+        """Check the state of an event before it is stored; `standing`: what it was, if it was.
 
         Raises:
             InvalidInputError: If it cannot be in this domain or this video.
@@ -242,7 +242,8 @@ class LabelTransaction:
             self._log(operation, standing, standing)
             return OperationResult(operation.id, "applied")
         check_attributes(wanted["attributes"])
-        rules.check(to_event(wanted), self._undone_event(operation))
+        to_event(wanted)
+        rules.check(wanted, self._undone_state(operation))
         self.put_event(operation, _placed(wanted, rules))
         return OperationResult(operation.id, "applied")
 
@@ -260,11 +261,11 @@ class LabelTransaction:
             return OperationResult(operation.id, "applied")
         wanted = with_changes(standing, merge.changes)
         try:
-            event = to_event(wanted)
+            to_event(wanted)
         except InvalidInputError as error:
             return self._conflict(operation, f"both edits together do not fit: {error}")
         check_attributes(wanted["attributes"])
-        rules.check(event, to_event(standing))
+        rules.check(wanted, standing)
         is_moved = wanted["start_us"] != standing["start_us"]
         self.put_event(operation, _placed(wanted, rules) if is_moved else wanted)
         return OperationResult(operation.id, "applied")
@@ -305,7 +306,7 @@ class LabelTransaction:
     def _current(self, operation: Operation) -> State | None:
         return dict(self._fields) if operation.kind == "sheet" else self.event(operation.event_id)
 
-    def _undone_event(self, operation: Operation) -> Event | None:
+    def _undone_state(self, operation: Operation) -> State | None:
         """Return what the event was before it was deleted, if a create takes that back.
 
         An event whose type the domain no longer has may come back, but not be made.
@@ -313,7 +314,7 @@ class LabelTransaction:
         undone = self._logged.get(operation.undoes or "")
         if undone is None or undone.event_id != operation.event_id or undone.conflict is not None:
             return None
-        return None if undone.before is None else to_event(undone.before)
+        return undone.before
 
     def _log(
         self,
@@ -378,15 +379,6 @@ class LabelTransaction:
             self.session.execute(insert(EventRow), rows)
         for rows in _chunks(changed):
             self.session.execute(update(EventRow), rows)
-
-
-def to_event(state: State) -> Event:
-    """Return the event that a whole state describes.
-
-    Raises:
-        InvalidInputError: If its times do not fit its kind.
-    """
-    return Event(state["start_us"], state["end_us"], state["event_type"], state["kind"])
 
 
 def _placed(state: State, rules: LabelRules) -> State:

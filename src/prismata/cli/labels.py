@@ -22,6 +22,7 @@ from prismata.services.labels import (
     ExportFormat,
     ImportOptions,
     apply_label_import,
+    coverage_line,
     export_labels,
     list_labels,
     plan_label_import,
@@ -42,6 +43,13 @@ def import_labels(
     ] = False,
     replace: Annotated[
         bool, typer.Option("--replace", help="Replace the labels these videos have.")
+    ] = False,
+    partial: Annotated[
+        bool,
+        typer.Option(
+            "--partial",
+            help="The file holds only some of the labels: do not count its videos as watched.",
+        ),
     ] = False,
     label_map: Annotated[
         list[str] | None,
@@ -65,12 +73,16 @@ def import_labels(
     options = ImportOptions(domain, mapping, onset=tuple(onset or ()))
     with open_workbench() as bench:
         plan = plan_label_import(bench, file, options)
-        stored = apply_label_import(bench, plan, domain, replace=replace) if apply else 0
+        stored = 0
+        if apply:
+            stored = apply_label_import(bench, plan, domain, replace=replace, partial=partial)
     if as_json:
-        print_json({**plan.to_dict(), "applied": apply, "stored": stored})
+        print_json({**plan.to_dict(), "partial": partial, "applied": apply, "stored": stored})
         return
     for line in plan.summary_lines():
         output.print(line, markup=False)
+    if plan.videos:
+        output.print(coverage_line(partial=partial), markup=False)
     if apply:
         notes.print(f"{stored} labels stored")
     else:

@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 
 from prismata.core.coverage import CoverageSpan, coverage_from_json, cut
 from prismata.core.errors import InvalidInputError
+from prismata.core.events import Event
 
 OperationKind = Literal["create", "update", "delete", "cover", "sheet"]
 """What is changed: an event, the coverage of a stretch, or what is known of the whole video."""
@@ -171,6 +172,15 @@ def is_same(one: object, other: object) -> bool:
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other
     return one == other
+
+
+def to_event(state: State) -> Event:
+    """Return the event that a whole state describes.
+
+    Raises:
+        InvalidInputError: If its times do not fit its kind.
+    """
+    return Event(state["start_us"], state["end_us"], state["event_type"], state["kind"])
 
 
 def check_attributes(attributes: Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from prismata.catalog import Change, Changes, LoadedLabels, VideoRecord
 from prismata.core.errors import InvalidInputError, NotFoundError
 from prismata.core.events import Event
-from prismata.core.operations import Operation, OperationResult
+from prismata.core.operations import Operation, OperationResult, State, to_event
 from prismata.core.time import FrameTimeline, to_seconds
 from prismata.domains import Domain
 from prismata.services.label_mirror import MirrorWriter
@@ -42,30 +42,40 @@ class DomainRules:
         index = self.timeline.index_at(start_us)
         return index, self.timeline.source_pts(index)
 
-    def check(self, event: Event, standing: Event | None) -> None:
-        """Check an event; what it was already (`standing`) may stay.
+    def check(self, state: State, standing: State | None) -> None:
+        """Check the state of an event; what it was already (`standing`) may stay.
 
         So a label whose type a newer version of the domain dropped can be kept, moved, reviewed and
-        removed, but no new one can be made.
+        removed, but no new one can be made. A rejected label may be a stretch in which an instant
+        surely is not.
 
         Raises:
             InvalidInputError: If the domain does not declare it, or it lies outside the video.
         """
-        told = (event.event_type, event.kind)
-        if standing is None or told != (standing.event_type, standing.kind):
+        event = to_event(state)
+        before = None if standing is None else to_event(standing)
+        is_rejected = state["review_state"] == "rejected"
+        was_rejected = standing is not None and standing["review_state"] == "rejected"
+        if before is None or event.event_type != before.event_type:
             self._check_type(event)
-        if standing is None or event.span != standing.span:
+        if before is None or event.kind != before.kind or event.event_type != before.event_type:
+            self._check_kind(event, is_rejected=is_rejected)
+        elif was_rejected and not is_rejected:
+            self._check_kind(event, is_rejected=False)
+        if before is None or event.span != before.span:
             self._check_span(event)
 
     def _check_type(self, event: Event) -> None:
-        declared = {item.name: item for item in self.domain.event_types}
-        if event.event_type not in declared:
+        if event.event_type not in self.domain.event_names:
             raise InvalidInputError(
                 f"{self.domain.name!r} has no event type {event.event_type!r}; it has "
-                f"{', '.join(declared)}"
+                f"{', '.join(self.domain.event_names)}"
             )
-        kind = declared[event.event_type].kind
-        if event.kind != kind:
+
+    def _check_kind(self, event: Event, *, is_rejected: bool) -> None:
+        kinds = {item.name: item.kind for item in self.domain.event_types}
+        kind = kinds.get(event.event_type, event.kind)
+        if event.kind != kind and not is_rejected:
             raise InvalidInputError(f"{event.event_type!r} is a {kind}, not a {event.kind}")
 
     def _check_span(self, event: Event) -> None:

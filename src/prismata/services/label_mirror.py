@@ -42,7 +42,17 @@ def mirror_key(video: VideoRecord, domain_name: str) -> str:
     return f"labels/{domain_name}/{video.sha256}.json"
 
 
-def write_mirror(bench: Workbench, video: VideoRecord, domain_name: str) -> bool:
+def write_mirror(bench: Workbench, video: VideoRecord, domain_name: str) -> None:
+    """Write a video's labels as JSON into storage, until they are those of the last change.
+
+    Raises:
+        UnavailableError: If storage or catalog cannot be reached.
+    """
+    while not _write_once(bench, video, domain_name):
+        pass
+
+
+def _write_once(bench: Workbench, video: VideoRecord, domain_name: str) -> bool:
     """Write a video's labels as JSON into storage, all or nothing.
 
     Returns:
@@ -160,7 +170,7 @@ class MirrorWriter:
         video_id, domain_name = key
         try:
             video = self._bench.catalog.videos.get(video_id)
-            return None if write_mirror(self._bench, video, domain_name) else 0.0
+            return None if _write_once(self._bench, video, domain_name) else 0.0
         except NotFoundError:
             # Removed, and its sheet with it.
             return None

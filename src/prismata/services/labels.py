@@ -1,17 +1,28 @@
-"""Labels: import with a dry run, edit one by one, export, and a JSON mirror in storage."""
+"""Labels: import with a dry run, edit one by one, export.
+
+Everything is written through the label log, so open pages and the history see it too.
+"""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
+from uuid import uuid4
 
-from prismata.catalog import EventDraft, EventRecord, ReviewState, VideoRecord
-from prismata.core.errors import InvalidInputError, NotFoundError
+from prismata.catalog import EventRecord, SheetRecord, VideoRecord
+from prismata.core.coverage import CoverageSpan
+from prismata.core.errors import ConflictError, InvalidInputError, NotFoundError
 from prismata.core.events import Event
-from prismata.core.time import FrameTimeline, to_seconds
+from prismata.core.operations import (
+    Operation,
+    OperationKind,
+    OperationResult,
+    State,
+    cover_state,
+)
+from prismata.core.time import FrameTimeline
 from prismata.domains import Domain
 from prismata.formats import (
     ExportVideo,
@@ -24,6 +35,8 @@ from prismata.formats import (
     write_events_json,
     write_webvtt,
 )
+from prismata.services.annotate import DomainRules
+from prismata.services.label_mirror import write_mirror
 from prismata.services.workbench import Workbench
 
 ExportFormat = Literal["csv", "json", "classic", "webvtt"]
@@ -101,7 +114,12 @@ def plan_label_import(bench: Workbench, path: Path, options: ImportOptions) -> I
 
 
 def apply_label_import(
-    bench: Workbench, plan: ImportPlan, domain_name: str, *, replace: bool = False
+    bench: Workbench,
+    plan: ImportPlan,
+    domain_name: str,
+    *,
+    replace: bool = False,
+    partial: bool = False,
 ) -> int:
     """Store what a plan says and return the number of labels stored.
 
@@ -113,9 +131,12 @@ def apply_label_import(
         plan: From `plan_label_import`.
         domain_name: The domain they belong to.
         replace: Put them in place of the labels that these videos have, instead of adding.
+        partial: The file holds some of the labels of these videos. Otherwise it holds all: each
+            video then counts as watched to its end, and where no label is there is nothing.
 
     Raises:
         InvalidInputError: If the plan holds nothing to store.
+        ConflictError: If somebody changed labels while they were replaced; theirs stand.
     """
     domain = bench.domain(domain_name)
     if not plan.videos:
@@ -125,70 +146,68 @@ def apply_label_import(
     stored = 0
     for planned in plan.videos:
         video = bench.catalog.videos.get(planned.video_id)
-        timeline = bench.timeline(video)
-        drafts = [_draft(item.event, timeline, "none") for item in planned.events]
-        drafts += [_draft(item.event, timeline, "rejected") for item in planned.false_positives]
-        events = bench.catalog.events
-        if replace:
-            events.replace_annotations(
-                video.id, domain.name, domain.version, drafts, bench.settings.author
-            )
-        else:
-            existing = {
-                (item.event, item.review_state == "rejected")
-                for item in events.list(video_id=video.id, domain=domain.name, origin="annotation")
-            }
-            drafts = [
-                draft
-                for draft in drafts
-                if (draft.event, draft.review_state == "rejected") not in existing
-            ]
-            events.add_annotations(
-                video.id, domain.name, domain.version, drafts, bench.settings.author
-            )
-        stored += len(drafts)
-        write_mirror(bench, video, domain.name)
+        rules = DomainRules(domain, video, bench.timeline(video))
+        wanted = dict.fromkeys((item.event, False) for item in planned.events)
+        wanted |= dict.fromkeys((item.event, True) for item in planned.false_positives)
+        for event, is_rejected in wanted:
+            rules.check(_new_state(event, is_rejected=is_rejected), None)
+        records = list_labels(bench, video, domain_name)
+        existing = {_said(record) for record in records}
+        new = [said for said in wanted if said not in existing]
+        log = _Batch("import")
+        for record in records if replace else ():
+            if _said(record) not in wanted:
+                log.add("delete", record.id, before=_state_of(record))
+        for event, is_rejected in new:
+            log.add("create", uuid4().hex, after=_new_state(event, is_rejected=is_rejected))
+        if not partial:
+            log.cover_whole(bench.catalog.labels.sheet(video.id, domain_name), video)
+        _check_all_applied(_write(bench, video, rules, log), video)
+        stored += len(wanted) if replace else len(new)
     return stored
+
+
+def coverage_line(*, partial: bool) -> str:
+    """Return the line of a dry run that says what an import makes of unlabelled time."""
+    if partial:
+        return "partial: what was watched stays as it is; unlabelled time elsewhere is unknown"
+    return (
+        "complete: the videos above count as watched to their end, so where no label is there is "
+        "nothing; if the file holds only some of the labels, import it as partial"
+    )
 
 
 def add_label(bench: Workbench, video: VideoRecord, domain_name: str, event: Event) -> EventRecord:
     """Store one annotation, with the frame it was made on.
 
+    It says nothing about the rest of the video: nobody is taken to have watched it.
+
     Raises:
         InvalidInputError: If the domain does not declare the event, or it lies outside the video.
     """
-    domain = bench.domain(domain_name)
-    declared = {item.name: item for item in domain.event_types}
-    if event.event_type not in declared:
-        raise InvalidInputError(
-            f"{domain.name!r} has no event type {event.event_type!r}; it has {', '.join(declared)}"
-        )
-    if event.kind != declared[event.event_type].kind:
-        raise InvalidInputError(
-            f"{event.event_type!r} is a {declared[event.event_type].kind}, not a {event.kind}"
-        )
-    timeline = bench.timeline(video)
-    frame = timeline.index_at(event.start_us)
-    if event.end_us > timeline.duration_us:
-        raise InvalidInputError(
-            f"the event ends at {to_seconds(event.end_us):.3f} s, but {video.name!r} lasts "
-            f"{to_seconds(timeline.duration_us):.3f} s"
-        )
-    record = bench.catalog.events.add_annotations(
-        video.id, domain.name, domain.version, [event], bench.settings.author, [frame]
-    )[0]
-    write_mirror(bench, video, domain.name)
-    return record
+    rules = DomainRules(bench.domain(domain_name), video, bench.timeline(video))
+    state = _new_state(event, is_rejected=False)
+    rules.check(state, None)
+    log = _Batch("cli")
+    event_id = uuid4().hex
+    log.add("create", event_id, after=state)
+    _check_all_applied(_write(bench, video, rules, log), video)
+    return bench.catalog.events.get(event_id)
 
 
 def delete_label(bench: Workbench, record: EventRecord) -> None:
     """Remove one annotation.
 
     Raises:
+        NotFoundError: If it is gone already.
         ConflictError: If somebody changed it meanwhile.
     """
-    bench.catalog.events.delete(record.id, record.revision)
-    write_mirror(bench, bench.catalog.videos.get(record.video_id), record.domain)
+    bench.catalog.events.get(record.id)
+    video = bench.catalog.videos.get(record.video_id)
+    rules = DomainRules(bench.domain(record.domain), video, bench.timeline(video))
+    log = _Batch("cli")
+    log.add("delete", record.id, before=_state_of(record))
+    _check_all_applied(_write(bench, video, rules, log), video)
 
 
 def list_labels(bench: Workbench, video: VideoRecord, domain_name: str) -> list[EventRecord]:
@@ -252,34 +271,88 @@ def _only_event_type(video: ExportVideo, domain: Domain) -> str:
     return next(iter(used), domain.event_types[0].name)
 
 
-def write_mirror(bench: Workbench, video: VideoRecord, domain_name: str) -> None:
-    """Write a video's labels as JSON into storage, so that they can be read without a database."""
-    records = list_labels(bench, video, domain_name)
-    mirror: dict[str, Any] = {
-        "video": video.name,
-        "sha256": video.sha256,
-        "domain": domain_name,
-        "events": [_mirrored(item) for item in records],
-    }
-    key = f"labels/{domain_name}/{video.sha256}.json"
-    bench.storage.put(key, json.dumps(mirror, indent=1, ensure_ascii=False).encode())
+class _Batch:
+    """Operations of one program run on one video, made one after the other.
+
+    Args:
+        client: What the log calls the program.
+    """
+
+    def __init__(self, client: str) -> None:
+        self._client = client
+        self.operations: list[Operation] = []
+
+    def add(
+        self,
+        kind: OperationKind,
+        event_id: str,
+        *,
+        before: State | None = None,
+        after: State | None = None,
+    ) -> None:
+        """Add an operation."""
+        self.operations.append(
+            Operation(
+                id=uuid4().hex,
+                client=self._client,
+                seq=len(self.operations),
+                kind=kind,
+                event_id=event_id,
+                before=before,
+                after=after,
+            )
+        )
+
+    def cover_whole(self, sheet: SheetRecord, video: VideoRecord) -> None:
+        """Add that a video was watched to its end, if the sheet does not say so."""
+        if video.duration_us <= 0:
+            return
+        whole = (CoverageSpan(0, video.duration_us, "watched"),)
+        if sheet.coverage != whole:
+            before = cover_state(0, video.duration_us, sheet.coverage)
+            after = cover_state(0, video.duration_us, whole)
+            self.add("cover", "", before=before, after=after)
 
 
-def _mirrored(item: EventRecord) -> dict[str, Any]:
+def _write(
+    bench: Workbench, video: VideoRecord, rules: DomainRules, log: _Batch
+) -> tuple[OperationResult, ...]:
+    """Write operations through the log, and the mirror after them."""
+    if not log.operations:
+        return ()
+    name = rules.domain.name
+    results = bench.catalog.labels.apply(
+        video.id, name, log.operations, bench.settings.author, rules
+    )
+    write_mirror(bench, video, name)
+    return results
+
+
+def _check_all_applied(results: Sequence[OperationResult], video: VideoRecord) -> None:
+    left = [result for result in results if result.status != "applied"]
+    if left:
+        raise ConflictError(
+            f"{len(left)} of {len(results)} changes to the labels of {video.name!r} were not made, "
+            f"the first because {left[0].message}; the others are stored"
+        )
+
+
+def _said(record: EventRecord) -> tuple[Event, bool]:
+    """Return what a label says: an event, and whether it surely is not one."""
+    return record.event, record.review_state == "rejected"
+
+
+def _new_state(event: Event, *, is_rejected: bool) -> State:
     return {
-        "id": item.id,
-        "event_type": item.event.event_type,
-        "kind": item.event.kind,
-        "start_us": item.event.start_us,
-        "end_us": item.event.end_us,
-        "frame_index": item.frame_index,
-        "review_state": item.review_state,
-        "author": item.author,
-        "revision": item.revision,
+        "start_us": event.start_us,
+        "end_us": event.end_us,
+        "event_type": event.event_type,
+        "kind": event.kind,
+        "review_state": "rejected" if is_rejected else "none",
+        "attributes": {},
     }
 
 
-def _draft(event: Event, timeline: FrameTimeline, review_state: ReviewState) -> EventDraft:
-    """Return a draft that also keeps the frame on screen where the event starts."""
-    frame = timeline.index_at(min(event.start_us, timeline.duration_us - 1))
-    return EventDraft(event, frame_index=frame, review_state=review_state)
+def _state_of(record: EventRecord) -> State:
+    state = _new_state(record.event, is_rejected=False)
+    return state | {"review_state": record.review_state, "attributes": record.attributes}
