@@ -9,6 +9,7 @@ from prismata.api.bundles import BundleRoute
 from prismata.api.health import HealthRoute
 from prismata.api.jobs import JobRoute
 from prismata.api.labels import LabelRoutes
+from prismata.api.library import LibraryRoute
 from prismata.api.media import MediaRoute
 from prismata.api.scores import ScoreRoutes
 from prismata.api.uploads import UploadRoute
@@ -27,6 +28,7 @@ def create_routes(bench: Workbench, secret: bytes) -> list[Route]:
         *VideoMaterialRoutes(bench, secret).routes(),
         *ScoreRoutes(bench, secret).routes(),
         *LabelRoutes(bench, secret).routes(),
+        Route("/api/library", LibraryRoute(bench, secret).answer, methods=["GET"]),
         Route("/api/annotator", AnnotatorRoute(bench, secret).answer, methods=["GET", "PUT"]),
         Route("/api/video/{video_id}", MediaRoute(bench, secret).answer, methods=["GET"]),
         Route(

@@ -13,6 +13,7 @@ from prismata.catalog.label_records import (
     LoadedLabels,
     SheetRecord,
 )
+from prismata.catalog.library import VideoOverview
 from prismata.catalog.opening import Catalog, open_catalog
 from prismata.catalog.records import (
     DatasetVersionRecord,
@@ -53,6 +54,7 @@ __all__ = [
     "SheetRecord",
     "Split",
     "TrainingRunRecord",
+    "VideoOverview",
     "VideoRecord",
     "VideoRemoval",
     "open_catalog",

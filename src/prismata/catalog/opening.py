@@ -14,6 +14,7 @@ from prismata.catalog.detections import DetectionRepository
 from prismata.catalog.events import EventRepository
 from prismata.catalog.jobs import JobRepository
 from prismata.catalog.labels import LabelLogRepository
+from prismata.catalog.library import LibraryRepository
 from prismata.catalog.models import ModelRepository
 from prismata.catalog.runs import TrainingRunRepository
 from prismata.catalog.upgrades import bring_up_to_date, check_up_to_date
@@ -33,6 +34,7 @@ class Catalog:
         self.events = EventRepository(database)
         self.labels = LabelLogRepository(database)
         self.annotators = AnnotatorRepository(database)
+        self.library = LibraryRepository(database)
         self.datasets = DatasetRepository(database)
         self.models = ModelRepository(database)
         self.runs = TrainingRunRepository(database)
