@@ -55,12 +55,20 @@ def _show_import(domain: Domain) -> None:
     st.markdown("\n".join(f"- {plain(line)}" for line in plan.summary_lines()))
     number = plan.num_events + plan.num_false_positives
     if number:
+        is_complete = st.checkbox(
+            "The file holds all labels of these videos",
+            value=True,
+            key=f"complete:{domain.name}",
+            help="Then they count as watched to their end, and where no label is there is nothing. "
+            "Otherwise unlabelled time stays unknown.",
+        )
         st.button(
             f"Import {number} label{'' if number == 1 else 's'}",
             type="primary",
             icon=":material/download_done:",
             on_click=_apply,
             args=(plan, domain.name),
+            kwargs={"is_partial": not is_complete},
         )
 
 
@@ -87,9 +95,9 @@ def _plan(domain: Domain, file: UploadedFile, label_map: dict[str, str]) -> Impo
         return plan_label_import(workbench(), path, ImportOptions(domain.name, label_map))
 
 
-def _apply(plan: ImportPlan, domain: str) -> None:
+def _apply(plan: ImportPlan, domain: str, *, is_partial: bool) -> None:
     try:
-        stored = apply_label_import(workbench(), plan, domain)
+        stored = apply_label_import(workbench(), plan, domain, partial=is_partial)
     except UserError as error:
         refuse(error)
         return
