@@ -21,7 +21,7 @@ export class Assist {
     /** @type {string | null} */
     this.current = null;
     this.bar = new SuggestionBar(host, { choose: (id) => this.choose(id), act: page.act, keyOf: page.keyOf });
-    this.ghosts = new Ghosts({ api: page.api, store: page.store, toleranceUs: page.domain.tolerance_us });
+    this.ghosts = new Ghosts({ api: page.api, store: page.store, toleranceUs: page.domain.tolerance_us, frames: page.timeline.frames });
     this.ghosts.addEventListener("change", () => this.draw());
     this.ghosts.addEventListener("trouble", (event) => page.told(/** @type {CustomEvent} */ (event).detail.message));
     page.timeline.addEventListener("threshold", (event) => {

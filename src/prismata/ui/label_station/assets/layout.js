@@ -17,7 +17,7 @@ export function buildLayout(host) {
   video.disablePictureInPicture = true;
   const trouble = element("div", { class: "trouble", role: "alert", hidden: true });
   const holds = element("div", { class: "holds", "aria-live": "polite" });
-  const screen = element("div", { class: "screen" }, video, trouble, holds);
+  const screen = element("div", { class: "screen", "data-stage": "" }, video, trouble, holds);
   const palette = element("div", { class: "palette" });
   const transport = element("div", { class: "transport" });
   const saved = element("output", { class: "saved", "aria-live": "polite" });

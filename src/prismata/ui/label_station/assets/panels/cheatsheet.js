@@ -91,7 +91,9 @@ export class CheatSheet {
       element("h3", {}, "Reaction time"),
       element("label", { class: "field" }, box, element("span", {}, "Set live marks back by my reaction time")),
       element("p", { class: "soft" }, `${Math.round(lag.ms)} ms, ${where}; it counts double at 2×.`),
-      lag.count > 0 && element("button", { type: "button", class: "plain", onclick: () => { lag.forget(); this.drawLag(); } }, "Forget what was learned"),
+      ...(lag.count
+        ? [element("button", { type: "button", class: "plain", onclick: () => { lag.forget(); this.drawLag(); } }, "Forget what was learned")]
+        : []),
     );
   }
 
