@@ -97,7 +97,7 @@ class LabelLogRepository:
             .group_by(EventRow.video_id)
         )
         with self._database.read() as session:
-            return dict(session.execute(query).tuples().all())
+            return dict(session.execute(query).all())
 
     def load(self, video_id: str, domain: str) -> LoadedLabels:
         """Return all labels of a video with their sheet.
