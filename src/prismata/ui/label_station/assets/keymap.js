@@ -12,7 +12,7 @@ const REPEATING = true;
 /** @type {[string, [string, string, string[], boolean?][]][]} */
 const GROUPS = [
   ["Play", [
-    ["play", "play or pause; a selected event is played alone", ["Space"]],
+    ["play", "play or pause", ["Space"]],
     ["shuttle_back", "backwards, again: faster", ["J"]],
     ["shuttle_stop", "stop", ["K"]],
     ["shuttle_forward", "forward, again: faster", ["L"]],
