@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -137,7 +136,7 @@ class Database:
             raise UnavailableError(f"the catalog cannot be {file}: that is a folder, not a file")
 
     def _create_engine(self, url: URL) -> Engine:
-        serializer = partial(json.dumps, allow_nan=False)
+        serializer = json.JSONEncoder(allow_nan=False).encode
         if self.is_sqlite:
             return create_engine(
                 url, json_serializer=serializer, connect_args={"timeout": _BUSY_SECONDS}

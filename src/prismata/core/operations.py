@@ -189,6 +189,8 @@ def check_attributes(attributes: Mapping[str, Any]) -> None:
     Raises:
         InvalidInputError: If they are too large.
     """
+    if not attributes:
+        return
     size = len(json.dumps(attributes, ensure_ascii=False).encode())
     if size > MAX_ATTRIBUTES_BYTES:
         raise InvalidInputError(
