@@ -16,6 +16,7 @@ from prismata.catalog import EventRecord, VideoRecord
 from prismata.core.errors import ConflictError, InvalidInputError
 from prismata.core.events import Event, EventKind, EventType
 from prismata.core.operations import Operation, State
+from prismata.core.time import format_time
 from prismata.domains import Domain
 from prismata.services.annotate import DomainRules
 from prismata.services.label_mirror import write_mirror
@@ -173,7 +174,8 @@ def plan_migration(bench: Workbench, domain_name: str, rules: MigrationRules) ->
     Raises:
         NotFoundError: If there is no such domain.
         InvalidInputError: If a rule names an event type that no label has, goes to one that the
-            domain does not declare, or makes segments of points without a length.
+            domain does not declare, makes segments of points without a length, or would change the
+            kind of a label outside its video.
     """
     domain = bench.domain(domain_name)
     labels = bench.catalog.events.list(domain=domain_name, origin="annotation")
@@ -311,7 +313,7 @@ def _plan_video(
             if item.event.event_type not in rules.retire:
                 taken.add(_identity(item, item.event))
             continue
-        wanted = _converted(item.event, declared[target], rules.length_us, video.duration_us)
+        wanted = _converted(item.event, declared[target], rules.length_us, video)
         if _fields(wanted) == _fields(item.event):
             taken.add(_identity(item, wanted))
         else:
@@ -341,12 +343,17 @@ def _identity(item: EventRecord, event: Event) -> tuple[Event, bool]:
     return replace(event, score=None), item.review_state == "rejected"
 
 
-def _converted(event: Event, target: EventType, length_us: int | None, duration_us: int) -> Event:
+def _converted(event: Event, target: EventType, length_us: int | None, video: VideoRecord) -> Event:
+    if event.kind == target.kind:
+        return replace(event, event_type=target.name)
+    if event.start_us >= video.duration_us:
+        raise InvalidInputError(
+            f"the {event.kind} {event.event_type!r} at {format_time(event.start_us)} lies outside "
+            f"{video.name!r}, so it cannot become a {target.kind}; retire it, or move it first"
+        )
     if target.kind == "point":
         return Event.point(target.name, event.start_us)
-    if event.kind == "segment":
-        return Event.segment(target.name, event.start_us, event.end_us)
-    end_us = min(event.start_us + (length_us or 1), max(duration_us, event.start_us + 1))
+    end_us = min(event.start_us + (length_us or 1), video.duration_us)
     return Event.segment(target.name, event.start_us, end_us)
 
 

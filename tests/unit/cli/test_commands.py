@@ -21,6 +21,7 @@ OPTIONS = {
     ("videos", "group"): ["group", "names"],
     ("videos", "remove"): ["--yes"],
     ("labels", "import"): ["--domain", "--apply", "--replace", "--map", "--ignore", "--onset"],
+    ("labels", "migrate"): ["--rename", "--retire", "--length", "--apply", "--json"],
     ("labels", "list"): ["--domain", "--video", "--json"],
     ("labels", "export"): ["--domain", "--format", "--video", "--to"],
     ("train",): ["--encoder", "--train-encoder", "--weights", "--epochs", "--resume", "--seed"],
