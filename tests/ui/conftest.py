@@ -56,24 +56,24 @@ class Page:
     def box(self, label):
         return next(item for item in self.test.selectbox if item.label == label)
 
-    def component(self, name):
-        """What a component of ours was given."""
+    def component(self, name, package="prismata_"):
+        """What a component of ours was given; those with files of their own are `prismata.NAME`."""
         for item in self._walk(self.test._tree):
             proto = getattr(item, "proto", None)
-            if getattr(proto, "component_name", "") == f"prismata_{name}":
+            if getattr(proto, "component_name", "") == f"{package}{name}":
                 return proto, json.loads(proto.json)
         raise AssertionError(f"there is no {name} on this page")
 
-    def has(self, name):
+    def has(self, name, package="prismata_"):
         try:
-            self.component(name)
+            self.component(name, package)
         except AssertionError:
             return False
         return True
 
-    def tell(self, name, value):
+    def tell(self, name, value, package="prismata_"):
         """Do what the component does in a browser: set its state."""
-        proto, _ = self.component(name)
+        proto, _ = self.component(name, package)
         return self._send(WidgetState(id=proto.id, json_value=json.dumps(value)))
 
     def select_rows(self, position, rows):

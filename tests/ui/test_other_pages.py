@@ -13,7 +13,6 @@ from prismata.services.labels import add_label
 from prismata.services.train import TrainRequest, prepare_training
 from prismata.ui import panels
 from prismata.ui.server import CONFIG
-from prismata.ui.times import parse_time
 
 REPORT = {
     "types": [
@@ -237,11 +236,3 @@ class TestFrame:
         assert CONFIG["browser.gatherUsageStats"] is False
         assert CONFIG["client.showErrorLinks"] is False
         assert CONFIG["client.toolbarMode"] == "viewer"
-
-
-@pytest.mark.parametrize(
-    ("text", "time_us"),
-    [("0", 0), ("1:02.345", 62_345_000), ("62,5", 62_500_000), ("1:00:00", 3_600_000_000)],
-)
-def test_times_are_read_exactly(text, time_us):
-    assert parse_time(text) == time_us

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from typing import Literal
 
 from prismata.core.errors import InternalError
-from prismata.services.access import mint_token
+from prismata.services.access import Scope, mint_token
 from prismata.services.workbench import Workbench
 
 
@@ -43,9 +43,9 @@ def signed_url(scope: Literal["video", "model"], subject: str) -> str:
     return f"/api/{scope}/{subject}?token={mint_token(_require().secret, scope, subject)}"
 
 
-def upload_token() -> str:
-    """Return a permission to upload videos."""
-    return mint_token(_require().secret, "upload", "")
+def signed_token(scope: Scope, subject: str) -> str:
+    """Return a new permission for a route."""
+    return mint_token(_require().secret, scope, subject)
 
 
 def can_train_here() -> bool:

@@ -7,16 +7,15 @@ from typing import Any, Literal
 
 import streamlit as st
 
-from prismata.core.events import Event
-from prismata.ui.context import signed_url, upload_token
+from prismata.services.access import Scope
+from prismata.ui.context import signed_token, signed_url
 
 DOMAIN = "domain"
 VIDEO = "video"
 MODEL = "model"
-START_TEXT = "label.start"
-END_TEXT = "label.end"
-EVENT_TYPE = "label.event_type"
-LABEL_TABLE = "label.table"
+LABEL_STATION = "label.station"
+LIBRARY_RAIL = "label.library"
+USER = "user"
 RESULT_TABLE = "analyze.table"
 VIDEO_TABLE = "library.table"
 PLAYER = "player"
@@ -26,7 +25,6 @@ SEED = "train.seed"
 
 _NOTICES = "notices"
 _ADDRESSES = "addresses"
-_DELETED = "label.deleted"
 
 NoticeKind = Literal["success", "info", "error"]
 
@@ -75,16 +73,6 @@ def select(key: str, value: str) -> None:
     st.session_state[key] = value
 
 
-def text(key: str) -> str:
-    """Return what stands in a text field."""
-    return str(st.session_state.get(key, ""))
-
-
-def write_text(key: str, value: str) -> None:
-    """Fill a text field; only before it is shown or in a callback."""
-    st.session_state[key] = value
-
-
 def notify(kind: NoticeKind, sentence: str) -> None:
     """Have a sentence shown in the next run."""
     st.session_state.setdefault(_NOTICES, []).append((kind, sentence))
@@ -103,7 +91,34 @@ def address(scope: Literal["video", "model"], subject: str) -> str:
 
 def upload_permission() -> str:
     """Return the permission to upload, the same one for the whole visit."""
-    return _remembered("upload", upload_token)
+    return permission("upload", "")
+
+
+def permission(scope: Scope, subject: str) -> str:
+    """Return a signed permission, the same one for the whole visit: a new one reloads a player."""
+    return _remembered(f"{scope}|{subject}", lambda: signed_token(scope, subject))
+
+
+def forget_permissions() -> None:
+    """Make all permissions anew in this run, because some are too old or of another process."""
+    st.session_state.pop(_ADDRESSES, None)
+
+
+def keep_in_address(**values: str) -> None:
+    """Put choices into the page's address, so that a reload, a link or a restart finds them."""
+    for name, value in values.items():
+        if st.query_params.get(name) != value:
+            st.query_params[name] = value
+
+
+def from_address(name: str) -> str:
+    """Return what the page's address says; empty if nothing."""
+    return str(st.query_params.get(name) or "")
+
+
+def chosen(key: str) -> str:
+    """Return what is chosen; empty if nothing."""
+    return str(st.session_state.get(key) or "")
 
 
 def _remembered(name: str, make: Callable[[], str]) -> str:
@@ -111,22 +126,6 @@ def _remembered(name: str, make: Callable[[], str]) -> str:
     if name not in known:
         known[name] = make()
     return known[name]
-
-
-def remember_deleted(video_id: str, domain: str, events: list[Event]) -> None:
-    """Keep what was just deleted, so that it can be put back."""
-    st.session_state[_DELETED] = (video_id, domain, events)
-
-
-def deleted(video_id: str, domain: str) -> list[Event]:
-    """Return what was deleted last on this video, if anything."""
-    kept_video, kept_domain, events = st.session_state.get(_DELETED, ("", "", []))
-    return list(events) if (kept_video, kept_domain) == (video_id, domain) else []
-
-
-def forget_deleted() -> None:
-    """Nothing can be put back any more."""
-    st.session_state.pop(_DELETED, None)
 
 
 def selected_rows(key: str) -> list[int]:

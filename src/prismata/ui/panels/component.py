@@ -17,8 +17,6 @@ _HTML = {
         '  <p class="trouble" role="alert" hidden></p>\n'
         '  <div class="bar">\n'
         '    <output class="clock" aria-label="time of the shown frame">0:00.000</output>\n'
-        '    <button type="button" class="start">Use as start</button>\n'
-        '    <button type="button" class="end">Use as end</button>\n'
         "  </div>\n"
         "</div>\n"
     ),

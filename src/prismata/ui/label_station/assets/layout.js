@@ -16,8 +16,9 @@ export function buildLayout(host) {
   const video = element("video", { playsinline: true, preload: "auto", tabindex: "-1" });
   video.disablePictureInPicture = true;
   const trouble = element("div", { class: "trouble", role: "alert", hidden: true });
+  const rendition = element("span", { class: "rendition" });
   const holds = element("div", { class: "holds", "aria-live": "polite" });
-  const screen = element("div", { class: "screen", "data-stage": "" }, video, trouble, holds);
+  const screen = element("div", { class: "screen", "data-stage": "" }, video, rendition, holds, trouble);
   const palette = element("div", { class: "palette" });
   const transport = element("div", { class: "transport" });
   const saved = element("output", { class: "saved", "aria-live": "polite" });
@@ -92,7 +93,7 @@ export function buildLayout(host) {
   host.replaceChildren(root);
   show("events");
   return {
-    root, screen, video, trouble, holds, palette, transport, saved, undo, redo, fit, closer, wider, help, told,
+    root, screen, video, rendition, trouble, holds, palette, transport, saved, undo, redo, fit, closer, wider, help, told,
     suggestions, timeline, filmstrip, conflicts, panes, tabs, show, opened, list, inspector,
   };
 }

@@ -152,7 +152,7 @@ export class Station {
     if (!parts || !material) return;
     const { rendition, words } = chooseRendition(material);
     const going = preparingWords(material);
-    parts.transport.setRendition(going && rendition ? `${words} · ${going}` : words);
+    this.ui.rendition.textContent = rendition ? [words, going].filter(Boolean).join(" · ") : "";
     if (rendition && rendition !== this.rendition) {
       this.rendition = rendition;
       this.ui.trouble.hidden = true;

@@ -15,24 +15,18 @@ class Player {
     this.video = root.querySelector("video");
     this.clock = root.querySelector(".clock");
     this.trouble = root.querySelector(".trouble");
-    this.buttons = { start: root.querySelector(".start"), end: root.querySelector(".end") };
     this.zero = 0; // media time of the first frame: Chromium keeps a start offset, Firefox does not
     this.us = 0;
-    this.count = 0;
     this.seekId = null;
     this.onSeek = (event) => this.seek(event.detail.us);
     window.addEventListener("prismata:seek", this.onSeek);
     this.video.addEventListener("loadeddata", () => this.loaded());
     this.video.addEventListener("seeked", () => this.video.paused && this.tick(this.video.currentTime));
     this.video.addEventListener("error", () => this.failed());
-    for (const edge of ["start", "end"]) {
-      this.buttons[edge].addEventListener("click", () => this.take(edge));
-    }
     this.watch();
   }
 
-  update({ data, setStateValue }) {
-    this.setStateValue = setStateValue;
+  update({ data }) {
     this.data = data;
     if (this.url !== data.url) {
       this.url = data.url;
@@ -43,9 +37,6 @@ class Player {
       this.video.src = data.url;
       this.video.setAttribute("aria-label", data.name);
     }
-    this.buttons.start.hidden = !data.can_mark;
-    this.buttons.end.hidden = !data.can_mark || !data.needs_end;
-    this.buttons.start.textContent = data.needs_end ? "Use as start" : "Use this time";
     const wish = data.seek;
     if (wish && wish.id !== this.seekId) this.seek(wish.us);
     this.seekId = wish ? wish.id : null;
@@ -95,19 +86,13 @@ class Player {
     this.video.currentTime = us / MICROSECONDS + this.zero;
   }
 
-  take(edge) {
-    this.video.pause();
-    // The count makes a second click on the same frame a new state.
-    this.setStateValue("taken", { edge, us: this.us, count: ++this.count });
-  }
-
   failed() {
     const codec = this.data?.codec ?? "unknown";
     this.fail(`This browser cannot play this video (${codec}), or the page is too old; reload it.`);
   }
 
   fail(sentence) {
-    this.trouble.textContent = `${sentence} Detection and typed times work all the same.`;
+    this.trouble.textContent = `${sentence} Detection works all the same.`;
     this.trouble.hidden = false;
   }
 

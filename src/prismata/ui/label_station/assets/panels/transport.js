@@ -34,7 +34,6 @@ export class Transport {
     );
     this.clock = element("output", { class: "clock", "aria-label": "time of the shown frame" }, "0:00.000");
     this.frame = element("span", { class: "frame soft" }, "");
-    this.rendition = element("span", { class: "rendition soft" }, "");
     host.append(
       button("back", "Back one frame", "step_back"),
       this.play,
@@ -43,7 +42,6 @@ export class Transport {
       this.loopButton,
       this.clock,
       this.frame,
-      this.rendition,
     );
     player.addEventListener("frame", (event) => this.onFrame(/** @type {CustomEvent} */ (event).detail));
     player.addEventListener("state", (event) => this.onState(/** @type {CustomEvent} */ (event).detail));
@@ -67,10 +65,5 @@ export class Transport {
     }
     this.rate.value = String(speed);
     this.loopButton.setAttribute("aria-pressed", String(Boolean(loop)));
-  }
-
-  /** @param {string} words */
-  setRendition(words) {
-    this.rendition.textContent = words;
   }
 }
