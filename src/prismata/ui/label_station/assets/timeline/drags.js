@@ -4,6 +4,7 @@
 import { thresholdAt } from "./lane_frames.js";
 import { SNAP_PX, candidatesNear, moved, snap, spanBetween } from "./snap.js";
 import { frameStart } from "./view.js";
+import { spanWords, timeWords } from "./words.js";
 
 /**
  * @typedef {import("./timeline.js").Timeline} Timeline
@@ -79,7 +80,7 @@ function scrubDrag(timeline) {
     cursor: "ew-resize",
     move: ({ x }) => {
       us = frameStart(timeline.frames, timeline.view.usOf(x));
-      timeline.showDraft({ label: timeline.words(us), x: timeline.view.xOf(us) });
+      timeline.showDraft({ label: timeWords(timeline.frames, us), x: timeline.view.xOf(us) });
       timeline.emit("seek", { us, final: false });
     },
     end: () => timeline.emit("seek", { us, final: true }),
@@ -175,7 +176,7 @@ function edgeDrag(timeline, event, edge) {
       changes = { [key]: us };
       const draft = { ...event, ...changes };
       const snapUs = found.snapped && us === found.us ? us : null;
-      timeline.showDraft({ event: draft, snapUs, label: timeline.spanWords(draft, us), x: timeline.view.xOf(us) });
+      timeline.showDraft({ event: draft, snapUs, label: spanWords(draft, us), x: timeline.view.xOf(us) });
       timeline.emit("edit", { id: event.id, changes, final: false });
     },
     end: () => changes && changes[key] !== event[key] && timeline.emit("edit", { id: event.id, changes, final: true }),
@@ -203,7 +204,7 @@ function moveDrag(timeline, event, from) {
       timeline.showDraft({
         event: draft,
         snapUs: snapped ? to.start_us : null,
-        label: event.kind === "point" ? timeline.words(to.start_us) : timeline.spanWords(draft, to.start_us),
+        label: event.kind === "point" ? timeWords(timeline.frames, to.start_us) : spanWords(draft, to.start_us),
         x: timeline.view.xOf(to.start_us),
       });
       timeline.emit("edit", { id: event.id, changes, final: false });
@@ -235,7 +236,7 @@ function createDrag(timeline, hit, from) {
       const found = snap(timeline.frames, wanted, "border", neighbours(timeline, alt, null)(wanted));
       span = spanBetween(timeline.frames, anchor, found.us);
       const draft = { id: "", event_type: type.name, kind: "segment", ...span };
-      timeline.showDraft({ event: draft, snapUs: found.snapped ? found.us : null, label: timeline.spanWords(draft, found.us), x: timeline.view.xOf(found.us) });
+      timeline.showDraft({ event: draft, snapUs: found.snapped ? found.us : null, label: spanWords(draft, found.us), x: timeline.view.xOf(found.us) });
       timeline.emit("seek", { us: frameStart(timeline.frames, found.us), final: false });
     },
     end: () => span && timeline.emit("create", { event_type: type.name, ...span }),
@@ -285,7 +286,7 @@ function paintDrag(timeline, from) {
     cursor: "crosshair",
     move: ({ x }) => {
       span = spanBetween(timeline.frames, begin, timeline.view.usOf(x));
-      timeline.showDraft({ paint: { ...span, state }, label: `${state ?? "never seen"} ${timeline.spanWords(span, span.end_us)}`, x });
+      timeline.showDraft({ paint: { ...span, state }, label: `${state ?? "never seen"} ${spanWords(span, span.end_us)}`, x });
     },
     end: () => span && timeline.emit("paint", { ...span, state }),
     cancel: () => {},

@@ -72,28 +72,28 @@ export function drawLaneCurve({ context, theme, view }, row, { source, pieces, t
   context.lineTo(view.left + view.width, y);
   context.stroke();
   context.setLineDash([]);
-  if (row.curve >= 14) drawGrip(context, theme, view.left + view.width, y, threshold, active);
 }
 
 /**
- * @param {CanvasRenderingContext2D} context
- * @param {Theme} theme
- * @param {number} right
- * @param {number} y
+ * A threshold in numbers, right of the plot at the height of its line.
+ *
+ * @param {Scene} scene
+ * @param {Row} row
  * @param {number} value
  * @param {boolean} active
  */
-function drawGrip(context, theme, right, y, value, active) {
-  context.font = `600 10px ${theme.font}`;
-  const text = value.toFixed(2);
-  context.fillStyle = active ? theme.accent : mix(theme.raised, theme.text, 0.14);
+export function drawThresholdValue({ context, theme, view }, row, value, active) {
+  const x = view.left + view.width + 3;
+  const y = Math.min(row.top + row.height - 8, Math.max(row.top + 8, thresholdY(row, value)));
+  context.fillStyle = active ? theme.accent : mix(theme.raised, theme.text, 0.1);
   context.beginPath();
-  context.roundRect(right - 30, y - 7, 30, 14, 3);
+  context.roundRect(x, y - 7.5, 27, 15, 4);
   context.fill();
+  context.font = `${active ? 600 : 500} 10.5px ${theme.font}`;
   context.fillStyle = active ? readableOn(theme.accent) : theme.text;
   context.textAlign = "center";
   context.textBaseline = "middle";
-  context.fillText(text, right - 15, y + 0.5);
+  context.fillText(value.toFixed(2), x + 13.5, y + 0.5);
 }
 
 /**
@@ -145,7 +145,10 @@ export function drawLaneHead({ context, theme, view }, row, active) {
   context.font = `${active ? 600 : 400} 12.5px ${theme.font}`;
   const two = type.gone && row.height >= 24;
   context.fillText(shortened(context, type.title, room), x, two ? middle - 5 : middle + 0.5);
-  if (two) drawWords(context, theme, "no longer declared", x, middle + 7);
+  if (!two) return;
+  context.font = `10px ${theme.font}`;
+  context.fillStyle = theme.soft;
+  context.fillText(shortened(context, "no longer declared", room + 4), x, middle + 7);
 }
 
 /**

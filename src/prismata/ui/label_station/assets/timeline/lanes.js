@@ -166,23 +166,29 @@ export function drawOne(scene, row, event) {
 export function drawSelected(scene, row, event, edge) {
   const { context, theme, view } = scene;
   drawOne(scene, row, event);
-  const path = outline(scene, row, event);
+  const box = eventBox(row);
   context.lineJoin = "round";
-  context.strokeStyle = theme.ground;
-  context.lineWidth = 5;
-  context.stroke(path);
   context.strokeStyle = theme.text;
   context.lineWidth = 2;
-  context.stroke(path);
+  context.beginPath();
+  if (event.kind === "point") addDiamond(context, view.xOf(event.start_us), box.top + box.height / 2, Math.min(9, box.height / 2) + 3.5);
+  else {
+    const { x, width } = barOf(view, event.start_us, event.end_us, LEAST_BAR_PX);
+    context.roundRect(x - 2.5, box.top - 2.5, width + 5, box.height + 5, 5);
+  }
+  context.stroke();
   if (event.kind === "point") return;
-  const box = eventBox(row);
   for (const side of /** @type {const} */ (["start", "end"])) {
     const x = view.xOf(side === "start" ? event.start_us : event.end_us);
-    context.fillStyle = edge === side ? theme.accent : theme.text;
-    const thick = edge === side ? 5 : 3;
+    const chosen = edge === side;
+    const [wide, tall] = chosen ? [7, box.height + 9] : [5, box.height - 4];
+    context.fillStyle = chosen ? theme.accent : theme.text;
+    context.strokeStyle = theme.ground;
+    context.lineWidth = 1.5;
     context.beginPath();
-    context.roundRect(x - thick / 2, box.top - 3, thick, box.height + 6, 2);
+    context.roundRect(x - wide / 2, box.top + (box.height - tall) / 2, wide, tall, 3);
     context.fill();
+    context.stroke();
   }
 }
 
@@ -192,8 +198,9 @@ export function drawSelected(scene, row, event, edge) {
  * @param {Scene} scene
  * @param {Row} row
  * @param {LaneIndex} index
+ * @param {LaneIndex | undefined} labels scores give way to them
  */
-export function drawGhosts(scene, row, index) {
+export function drawGhosts(scene, row, index, labels) {
   const { context, theme, view } = scene;
   const color = row.type?.color ?? theme.soft;
   const box = eventBox(row);
@@ -201,7 +208,6 @@ export function drawGhosts(scene, row, index) {
   /** @type {[string, number][]} */
   const scores = [];
   const marginUs = 9 * view.usPerPx;
-  let freeFrom = -Infinity;
   index.eachBox(view.startUs - marginUs, view.endUs + marginUs, view.usPerPx * 2, (from, to, startUs, endUs) => {
     const ghost = index.events[from];
     if (ghost.kind === "point") addDiamond(path, view.xOf(startUs), box.top + box.height / 2, Math.min(9, box.height / 2));
@@ -211,9 +217,10 @@ export function drawGhosts(scene, row, index) {
     }
     const at = ghost.kind === "point" ? view.xOf(startUs) + 12 : view.xOf(startUs) + 5;
     const room = ghost.kind === "point" || view.xOf(endUs) - view.xOf(startUs) > 28;
-    if (from === to && room && at > freeFrom && typeof ghost.score === "number") {
+    const [startOfText, endOfText] = [view.usOf(at - 4), view.usOf(at + 28)];
+    const isFree = ghost.kind !== "point" || !(touches(index, startOfText, endOfText) || touches(labels, startOfText, endOfText));
+    if (from === to && room && isFree && typeof ghost.score === "number") {
       scores.push([`.${String(Math.min(99, Math.round(ghost.score * 100))).padStart(2, "0")}`, at]);
-      freeFrom = at + 26;
     }
   });
   context.fillStyle = clear(color, 0.12);
@@ -230,3 +237,16 @@ export function drawGhosts(scene, row, index) {
   for (const [text, x] of scores) context.fillText(text, x, box.top + box.height / 2 + 0.5);
 }
 
+
+/**
+ * Say whether an event touches a stretch.
+ *
+ * @param {LaneIndex | undefined} index
+ * @param {number} startUs
+ * @param {number} endUs
+ */
+function touches(index, startUs, endUs) {
+  if (!index) return false;
+  const { first, stop } = index.range(startUs, endUs);
+  return stop > first;
+}

@@ -75,13 +75,13 @@ export class Minimap {
       drawCovered(scene, state, start * scale, foot + 1, Math.max(1, (end - start) * scale), COVERAGE_PX - 1);
     }
     const step = (foot - 3) / Math.max(1, lanes.length);
-    const mark = Math.max(1.5, step - 0.5);
+    const mark = Math.max(2, step - 0.5);
     lanes.forEach((lane, i) => {
       const index = indices.get(lane.name);
       if (!index) return;
       const path = new Path2D();
       index.eachBox(0, view.durationUs, 1 / scale, (_from, _to, startUs, endUs) => {
-        path.rect(startUs * scale - 0.5, 1.5 + i * step, Math.max(1.5, (endUs - startUs) * scale), mark);
+        path.rect(startUs * scale - 0.5, 1.5 + i * step, Math.max(2, (endUs - startUs) * scale), mark);
       });
       context.fillStyle = theme.dark ? lane.color : mix(lane.color, theme.text, 0.15);
       context.fill(path);

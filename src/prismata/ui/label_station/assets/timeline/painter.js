@@ -1,10 +1,11 @@
 // Two layers: what stands still until something changes, and what follows the playhead and the pointer.
 
 import { drawEvents, drawGhosts, drawOne, drawSelected, eventBox, barOf } from "./lanes.js";
-import { drawLaneCurve, drawLaneGround, drawLaneHead } from "./lane_frames.js";
+import { drawLaneCurve, drawLaneGround, drawLaneHead, drawThresholdValue } from "./lane_frames.js";
 import { Minimap } from "./minimap.js";
 import { drawCovered, drawCoverage, drawFrameGrid, drawRuler, drawStripHead } from "./strips.js";
 import { clear, hatching, mix, readableOn } from "./theme.js";
+import { hoverWords } from "./words.js";
 
 /**
  * @typedef {import("./timeline.js").Timeline} Timeline
@@ -118,8 +119,14 @@ export class Painter {
     const minimap = rows.find((row) => row.kind === "minimap");
     if (minimap) this.minimap.draw(scene, minimap, { lanes: timeline.lanes, indices: timeline.indices, coverage });
     for (const row of rows) {
-      if (row.kind === "lane") drawLaneHead(scene, row, row.type?.name === timeline.activeType);
-      else drawStripHead(scene, row, NAMES[row.kind]);
+      if (row.kind !== "lane") {
+        drawStripHead(scene, row, NAMES[row.kind]);
+        continue;
+      }
+      const name = row.type?.name ?? "";
+      drawLaneHead(scene, row, name === timeline.activeType);
+      const threshold = timeline.thresholds.get(name);
+      if (row.curve > 0 && threshold !== undefined) drawThresholdValue(scene, row, threshold, timeline.activeThreshold === name);
     }
     context.strokeStyle = theme.line;
     context.lineWidth = 1;
@@ -146,11 +153,11 @@ export class Painter {
     for (const row of lanes) {
       const name = row.type?.name ?? "";
       if (curves && pieces && row.curve > 0) {
-        drawLaneCurve(scene, row, { source: curves, pieces, threshold: timeline.thresholds.get(name), active: draft?.threshold === name || timeline.hoverThreshold === name });
+        drawLaneCurve(scene, row, { source: curves, pieces, threshold: timeline.thresholds.get(name), active: timeline.activeThreshold === name });
       }
       const ghosts = timeline.ghostIndices.get(name);
-      if (ghosts) drawGhosts(scene, row, ghosts);
       const index = timeline.indices.get(name);
+      if (ghosts) drawGhosts(scene, row, ghosts, index);
       if (index) drawEvents(scene, row, index, isApart);
       if (selected?.event_type === name && draft?.event?.id !== selected.id) drawSelected(scene, row, selected, timeline.selection?.edge ?? null);
       const dragged = draft?.event;
@@ -177,7 +184,7 @@ export class Painter {
     if (draft?.snapUs !== undefined && draft.snapUs !== null) {
       this.line(scene, view.xOf(draft.snapUs), ruler.top, theme.accent, [3, 3]);
     }
-    if (hover && !draft && hover.x >= view.left && hover.y >= ruler.top) this.line(scene, hover.x, ruler.top, clear(theme.text, 0.35), []);
+    if (hover && !draft && hover.x >= view.left && hover.x <= view.left + view.width && hover.y >= ruler.top) this.line(scene, hover.x, ruler.top, clear(theme.text, 0.35), []);
     const x = view.xOf(timeline.playheadUs);
     if (x >= view.left - 1 && x <= view.left + view.width + 1) this.paintPlayhead(scene, x, ruler);
     context.restore();
@@ -187,7 +194,7 @@ export class Painter {
       context.fillRect(view.left + (timeline.playheadUs / view.durationUs) * view.width - 0.75, minimap.top + 1, 1.5, minimap.height - 4);
     }
     if (draft) this.label(scene, draft.label, draft.x, ruler.top + 1, theme.accent);
-    else if (hover && hover.x >= view.left && hover.y >= ruler.top) this.label(scene, timeline.words(view.usOf(hover.x)), hover.x, ruler.top + 1, mix(theme.text, theme.ground, 0.15));
+    else if (hover && hover.x >= view.left && hover.y >= ruler.top) this.label(scene, hoverWords(timeline, hover), hover.x, ruler.top + 1, mix(theme.text, theme.ground, 0.15));
   }
 
   /** @param {Scene} scene */

@@ -8,7 +8,7 @@
  */
 
 const RULER = 24;
-const MINIMAP = 30;
+const MINIMAP = 36;
 const THUMBS = 48;
 const WAVEFORM = 34;
 const COVERAGE = 22;
@@ -18,10 +18,11 @@ export const NARROW_PX = 640;
 
 /**
  * @param {number} width of the whole canvas, in CSS pixels
+ * @param {boolean} curves thresholds are written beside the plot
  * @returns {{left: number, right: number}} where the plot begins, and what is left free after it
  */
-export function gutters(width) {
-  return width < NARROW_PX ? { left: 36, right: 6 } : { left: 136, right: 12 };
+export function gutters(width, curves) {
+  return width < NARROW_PX ? { left: 34, right: curves ? 30 : 6 } : { left: 136, right: curves ? 36 : 12 };
 }
 
 /**

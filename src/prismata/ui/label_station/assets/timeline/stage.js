@@ -1,7 +1,5 @@
 // The element that the canvases lie in, what screen readers hear, and the news that colours changed.
 
-import { formatTime } from "../dom.js";
-
 const SUMMARY_MS = 900;
 
 export class Stage {
@@ -46,24 +44,4 @@ export class Stage {
     clearTimeout(this.timer);
     this.host.replaceChildren();
   }
-}
-
-/**
- * What the timeline shows, in words.
- *
- * @param {import("./timeline.js").Timeline} timeline
- */
-export function summaryOf({ view, indices, ghostCount, selected, lanes }) {
-  let count = 0;
-  for (const index of indices.values()) {
-    const { first, stop } = index.range(view.startUs, view.endUs);
-    count += stop - first;
-  }
-  const parts = [`${formatTime(view.startUs)} to ${formatTime(view.endUs)} shown, ${count === 1 ? "1 event" : `${count} events`}`];
-  if (ghostCount) parts.push(`${ghostCount} suggested`);
-  if (selected) {
-    const title = lanes.find((lane) => lane.name === selected.event_type)?.title ?? selected.event_type;
-    parts.push(`selected: ${title} at ${formatTime(selected.start_us)}`);
-  }
-  return `${parts.join("; ")}.`;
 }

@@ -43,7 +43,9 @@ export function drawRuler({ context, theme, view }, row, frames) {
     const x = Math.round(view.xOf(n * step)) + 0.5;
     context.moveTo(x, foot);
     context.lineTo(x, foot - 11);
-    context.fillText(tickLabel(n * step, step), x + 4, foot - 13);
+    const text = tickLabel(n * step, step);
+    const fits = x >= view.left - 1 && x + 4 + context.measureText(text).width <= view.left + view.width;
+    if (fits) context.fillText(text, x + 4, foot - 13);
   }
   context.strokeStyle = mix(theme.text, theme.ground, 0.4);
   context.stroke();
@@ -123,7 +125,7 @@ export class ThumbStrip {
     const { every_us, width, height, columns, rows, count } = this.sheet;
     const slotPx = (row.height * width) / height;
     // Slots stand still on the video's clock, so that pictures move with it.
-    const stepUs = every_us * 2 ** Math.ceil(Math.log2((slotPx * view.usPerPx) / every_us));
+    const stepUs = every_us * 2 ** Math.round(Math.log2((slotPx * view.usPerPx) / every_us));
     const stepPx = stepUs / view.usPerPx;
     context.fillStyle = theme.raised;
     context.fillRect(view.left, row.top, view.width, row.height);
@@ -133,12 +135,14 @@ export class ThumbStrip {
       const image = this.image(Math.floor(thumb / (columns * rows)));
       if (!image) continue;
       const place = thumb % (columns * rows);
-      // The slot is a little wider than the picture; its middle fills it.
-      const cut = (height * stepPx) / row.height;
-      const shown = Math.min(width, cut);
-      const drawn = (shown * row.height) / height;
-      const source = { x: (place % columns) * width + (width - shown) / 2, y: Math.floor(place / columns) * height };
-      context.drawImage(image, source.x, source.y, shown, height, x + (stepPx - drawn) / 2, row.top, drawn, row.height);
+      // A slot is wider or narrower than the picture; the picture's middle fills it.
+      const scale = Math.max(stepPx / width, row.height / height);
+      const [wide, tall] = [stepPx / scale, row.height / scale];
+      const left = (place % columns) * width + (width - wide) / 2;
+      const top = Math.floor(place / columns) * height + (height - tall) / 2;
+      context.drawImage(image, left, top, wide, tall, x, row.top, stepPx, row.height);
+      context.fillStyle = theme.ground;
+      context.fillRect(x, row.top, 1, row.height);
     }
   }
 

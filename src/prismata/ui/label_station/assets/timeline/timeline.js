@@ -1,15 +1,15 @@
 // The timeline: what it shows, what it is told, and what it tells. It never changes a label itself.
 
-import { formatTime } from "../dom.js";
 import { Gestures } from "./gestures.js";
 import { Painter } from "./painter.js";
 import { gutters, lanesFor, layoutRows } from "./rows.js";
 import { indexByType } from "./search.js";
-import { Stage, summaryOf } from "./stage.js";
+import { Stage } from "./stage.js";
 import { ThumbStrip, Waveform } from "./strips.js";
 import { readTheme } from "./theme.js";
 import { View } from "./view.js";
 import { Viewport } from "./viewport.js";
+import { summaryOf } from "./words.js";
 
 /**
  * @typedef {import("../frames.js").FrameTable} FrameTable
@@ -180,7 +180,9 @@ export class Timeline extends Viewport {
     return this.draft?.event?.event_type ?? this.selected?.event_type ?? null;
   }
 
-  get hoverThreshold() {
+  /** The event type whose threshold is held, or would be. */
+  get activeThreshold() {
+    if (this.draft) return this.draft.threshold ?? null;
     return this.hover?.hit.kind === "threshold" ? (this.hover.hit.row?.type?.name ?? null) : null;
   }
 
@@ -201,23 +203,9 @@ export class Timeline extends Viewport {
 
   /** @param {Timeline["hover"]} hover */
   showHover(hover) {
-    const before = this.hoverThreshold;
+    const before = this.activeThreshold;
     this.hover = hover;
-    this.painter.ask(before === this.hoverThreshold ? "moving" : "still");
-  }
-
-  /** A time as a drag or the pointer shows it. @param {number} us */
-  words(us) {
-    const frame = this.frames.indexAt(us);
-    return `${formatTime(this.frames.startUs(frame))} · frame ${frame}`;
-  }
-
-  /**
-   * @param {{start_us: number, end_us: number}} span
-   * @param {number} us
-   */
-  spanWords({ start_us, end_us }, us) {
-    return `${formatTime(us)} · ${((end_us - start_us) / 1e6).toFixed(2)} s`;
+    this.painter.ask(before === this.activeThreshold ? "moving" : "still");
   }
 
   focus() {
@@ -243,7 +231,7 @@ export class Timeline extends Viewport {
   layout() {
     const width = this.host.clientWidth;
     const { rows, height } = layoutRows({ types: this.lanes, thumbs: Boolean(this.thumbs), waveform: Boolean(this.waveform), curves: Boolean(this.curves), width });
-    const { left, right } = gutters(width);
+    const { left, right } = gutters(width, Boolean(this.curves));
     this.rows = rows;
     this.view.place(left, width - left - right);
     this.stage.surface.style.height = `${height}px`;
