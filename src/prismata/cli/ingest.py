@@ -9,8 +9,10 @@ from typing import Annotated
 import typer
 
 from prismata.cli.console import JsonOption, file_bar, notes, print_json
+from prismata.cli.videos import prepare_each
 from prismata.core.errors import InvalidInputError
 from prismata.services.ingest import IngestResult, find_video_files, ingest_files
+from prismata.services.renditions import load_playability
 from prismata.wiring import open_workbench
 
 EXIT_SOME_REFUSED = 65
@@ -26,6 +28,10 @@ def ingest(
         str, typer.Option(help="Recording, camera or person; one group never spans two splits.")
     ] = "",
     domain: Annotated[str, typer.Option(help="Domain these videos belong to.")] = "",
+    no_proxy: Annotated[
+        bool,
+        typer.Option("--no-proxy", help="Make no proxies of videos that browsers cannot play."),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Take videos in: check them, read every frame's time, store them once."""
@@ -39,22 +45,27 @@ def ingest(
     if outside:
         raise InvalidInputError(f"{outside[0]} does not lie below --base {base}")
     results: list[IngestResult] = []
-    with open_workbench() as bench, file_bar(enabled=not as_json) as progress:
-        task = progress.add_task("ingesting", total=len(files))
-        for result in ingest_files(bench, files, base=base, group=group, domain=domain):
-            results.append(result)
-            progress.advance(task)
-            if not as_json:
-                style = {"added": "green", "already_there": "dim", "refused": "yellow"}
-                notes.print(f"[{style[result.status]}]{result.status}[/]", end=" ")
-                notes.print(result.message, markup=False)
+    with open_workbench() as bench:
+        with file_bar(enabled=not as_json) as progress:
+            task = progress.add_task("ingesting", total=len(files))
+            for result in ingest_files(bench, files, base=base, group=group, domain=domain):
+                results.append(result)
+                progress.advance(task)
+                if not as_json:
+                    style = {"added": "green", "already_there": "dim", "refused": "yellow"}
+                    notes.print(f"[{style[result.status]}]{result.status}[/]", end=" ")
+                    notes.print(result.message, markup=False)
+        added = [result.video for result in results if result.status == "added" and result.video]
+        unplayable = [video for video in added if not load_playability(bench, video).exact]
+        preparations = [] if no_proxy else prepare_each(bench, unplayable, show=not as_json)
     refused = [result for result in results if result.status == "refused"]
     if as_json:
-        print_json({"files": [_to_json(result) for result in results]})
+        print_json(
+            {"files": [_to_json(result) for result in results], "preparations": preparations}
+        )
     else:
-        added = sum(result.status == "added" for result in results)
         notes.print(
-            f"{added} added, {len(results) - added - len(refused)} already there, "
+            f"{len(added)} added, {len(results) - len(added) - len(refused)} already there, "
             f"{len(refused)} refused"
         )
     if refused:

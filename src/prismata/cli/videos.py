@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from prismata.cli.console import JsonOption, notes, output, print_json, print_table
+from prismata.catalog import VideoRecord
+from prismata.cli.console import (
+    EXIT_JOB_FAILED,
+    JsonOption,
+    child_bar,
+    notes,
+    outcome_dict,
+    output,
+    print_json,
+    print_table,
+)
+from prismata.core.errors import UserError
+from prismata.core.jobs import JobState
 from prismata.core.time import format_time
 from prismata.services.ingest import remove_video
+from prismata.services.prepare import needs_preparation, prepare_video
+from prismata.services.workbench import Workbench
 from prismata.wiring import open_workbench
 
-app = typer.Typer(no_args_is_help=True, help="List, show, group and remove videos.")
+app = typer.Typer(no_args_is_help=True, help="List, show, prepare, group and remove videos.")
 
 
 @app.command("list")
@@ -65,6 +80,54 @@ def show_video(
             output.print(f"{key:<14} {value}", markup=False)
     output.print(f"{'labels':<14} {len(labels)}")
     output.print(f"{'detections':<14} {len(runs)} runs")
+
+
+@app.command("prepare")
+def prepare(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Names or ids of videos; by default all.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make what the player needs: thumbnails, waveform and, where browsers need it, a proxy."""
+    with open_workbench() as bench:
+        videos = (
+            [bench.catalog.videos.find(name) for name in names]
+            if names
+            else bench.catalog.videos.list()
+        )
+        waiting = [video for video in videos if needs_preparation(bench, video)]
+        preparations = prepare_each(bench, waiting, show=not as_json)
+    failed = [item for item in preparations if item["state"] != JobState.SUCCEEDED]
+    if as_json:
+        print_json({"already_prepared": len(videos) - len(waiting), "preparations": preparations})
+    else:
+        notes.print(
+            f"{len(preparations) - len(failed)} prepared, {len(videos) - len(waiting)} were "
+            f"already, {len(failed)} failed"
+        )
+    if failed:
+        raise typer.Exit(EXIT_JOB_FAILED)
+
+
+def prepare_each(
+    bench: Workbench, videos: Sequence[VideoRecord], *, show: bool
+) -> list[dict[str, Any]]:
+    """Prepare videos one after the other and return how each went, as JSON values.
+
+    One that fails does not stop the others; it is in the library all the same.
+    """
+    told: list[dict[str, Any]] = []
+    for video in videos:
+        with child_bar(video.name, enabled=show) as bar:
+            try:
+                outcome = outcome_dict(prepare_video(bench, video, on_message=bar.on_message))
+            except UserError as error:
+                outcome = {"state": JobState.FAILED.value, "message": str(error)}
+        told.append({"video": video.name, **outcome})
+        if show and outcome["state"] != JobState.SUCCEEDED:
+            notes.print(f"{video.name} was not prepared: {outcome['message']}", markup=False)
+    return told
 
 
 @app.command("group")

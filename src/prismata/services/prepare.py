@@ -88,10 +88,11 @@ def describe_material(bench: Workbench, video: VideoRecord) -> Material:
         NotFoundError: If its file is missing from storage.
         BadVideoError: If it cannot be read any more.
     """
-    made = load_renditions(bench, video)
     source = load_playability(bench, video)
-    preparing = None if made is not None else _preparing(bench, video)
-    return Material(video, source, made, preparing)
+    # The job first: where it has just ended well, what it made is there when we look.
+    preparing = _preparing(bench, video)
+    made = load_renditions(bench, video)
+    return Material(video, source, made, None if made else preparing)
 
 
 def needs_preparation(bench: Workbench, video: VideoRecord) -> bool:

@@ -7,6 +7,7 @@ the sender goes on, whatever was interrupted.
 from __future__ import annotations
 
 import json
+import logging
 import re
 import shutil
 import threading
@@ -17,15 +18,20 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from prismata.catalog import VideoRecord
 from prismata.core.errors import (
     BadVideoError,
     BusyError,
     ConflictError,
     InvalidInputError,
     NotFoundError,
+    UserError,
 )
 from prismata.services.ingest import ingest_file
+from prismata.services.prepare import start_preparation
 from prismata.services.workbench import Workbench
+
+logger = logging.getLogger(__name__)
 
 MAX_CHUNK_BYTES = 16 * 2**20
 KEPT_SECONDS = 7 * 24 * 60 * 60
@@ -153,6 +159,7 @@ class UploadDesk:
         """Ingest a complete upload and return what became of it, as JSON values.
 
         The file goes either way; the answer stays, so that a sender who missed it can ask again.
+        What a player needs beside a new video is then made in the background.
 
         Raises:
             InvalidInputError: If it is not complete.
@@ -184,6 +191,8 @@ class UploadDesk:
         temporary.write_text(json.dumps(result), "utf-8")
         temporary.replace(folder / "result.json")
         path.unlink(missing_ok=True)
+        if done.status == "added" and done.video is not None:
+            _prepare(bench, done.video)
         return result
 
     def result(self, upload_id: str) -> dict[str, Any] | None:
@@ -214,6 +223,14 @@ class UploadDesk:
                 f"{upload_id[:80]!r}"
             )
         return self._folder / upload_id
+
+
+def _prepare(bench: Workbench, video: VideoRecord) -> None:
+    try:
+        start_preparation(bench, video)
+    except UserError as error:
+        # The video is here and can be prepared later; the label station says what it lacks.
+        logger.warning("upload.not_prepared video=%s error=%s", video.id, error)
 
 
 def _file_name(name: str) -> str:

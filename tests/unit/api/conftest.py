@@ -18,9 +18,19 @@ SECRET = b"s" * 32
 
 
 @pytest.fixture
-def client(bench):
-    app = Starlette(routes=create_routes(bench, SECRET))
-    with TestClient(app, follow_redirects=False) as opened:
+def open_client():
+    """Open the routes over any workbench."""
+
+    def build(bench):
+        app = Starlette(routes=create_routes(bench, SECRET))
+        return TestClient(app, follow_redirects=False)
+
+    return build
+
+
+@pytest.fixture
+def client(bench, open_client):
+    with open_client(bench) as opened:
         yield opened
 
 

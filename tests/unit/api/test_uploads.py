@@ -2,13 +2,16 @@
 
 import asyncio
 import shutil
+import time
 from types import SimpleNamespace
 
 import pytest
 
 from prismata.core.errors import BusyError
 from prismata.services.access import mint_token
+from prismata.services.prepare import describe_material
 from prismata.services.uploads import MAX_CHUNK_BYTES, UploadDesk
+from prismata.testing.barcode import write_barcode_video
 
 SECRET = b"s" * 32
 ID = "0123456789abcdef"
@@ -44,6 +47,20 @@ def test_a_file_in_three_pieces_ends_in_the_library_byte_by_byte(client, bench, 
     assert (video.name, video.domain) == ("flashes.mp4", "flashes")
     assert bench.storage.get(video.storage_key) == content
     assert not list(uploads(bench).rglob("*.mp4")), "the copy that grew is gone"
+
+
+def test_what_a_browser_cannot_play_becomes_playable_after_its_upload(client, bench, tmp_path):
+    film = write_barcode_video(tmp_path / "film.mp4", frames=30, codec="libx265")
+    content = film.read_bytes()
+    announce(client, "film.mp4", len(content))
+    video = bench.catalog.videos.get(piece(client, 0, content).json()["video_id"])
+    (job,) = bench.catalog.jobs.list(kind="prepare")
+    deadline = time.monotonic() + 120
+    while not (now := describe_material(bench, video)).has_proxy:
+        assert time.monotonic() < deadline
+        assert now.preparing is None or now.preparing.state != "failed", now.preparing
+        time.sleep(0.1)
+    assert bench.catalog.jobs.get(job.id).params == {"video": "film.mp4", "proxy": True}
 
 
 def test_a_wrong_offset_gets_the_right_one(client, flashes):

@@ -14,10 +14,11 @@ from prismata.testing.tiny_onnx import write_classic_onnx
 
 OPTIONS = {
     ("demo",): ["--seed"],
-    ("ingest",): ["--base", "--group", "--domain", "--json"],
+    ("ingest",): ["--base", "--group", "--domain", "--no-proxy", "--json"],
     ("probe",): ["--json"],
     ("videos", "list"): ["--domain", "--json"],
     ("videos", "show"): ["--json"],
+    ("videos", "prepare"): ["names", "--json"],
     ("videos", "group"): ["group", "names"],
     ("videos", "remove"): ["--yes"],
     ("labels", "import"): ["--domain", "--apply", "--replace", "--map", "--ignore", "--onset"],

@@ -19,6 +19,7 @@ from prismata.media.waveform import PEAKS_PER_SECOND, measure_waveform
 from prismata.services.renditions import Renditions, Thumbs, renditions_prefix
 from prismata.settings import Settings
 from prismata.storage import StorageBackend, open_storage
+from prismata.worker.prepare.turns import turn
 
 SHARES = {"proxy": (0.0, 0.85), "waveform": (0.85, 0.88), "thumbnails": (0.88, 0.98)}
 """Of the whole progress, begin and end; without a proxy the rest is stretched."""
@@ -26,10 +27,15 @@ SHARES = {"proxy": (0.0, 0.85), "waveform": (0.85, 0.88), "thumbnails": (0.88, 0
 
 def prepare(request: dict[str, Any], reporter: ChildReporter) -> dict[str, Any]:
     """Handle one request: `settings`, `sha256`, `storage_key`, `timeline_key`, `needs_proxy`."""
-    storage = open_storage(Settings(**request["settings"]))
+    settings = Settings(**request["settings"])
+    storage = open_storage(settings)
     timeline = FrameTimeline.load(BytesIO(storage.get(request["timeline_key"])))
     reporter.started(frames=len(timeline), needs_proxy=bool(request["needs_proxy"]))
     with (
+        turn(
+            settings.cache_dir / "turns",
+            on_waiting=lambda: reporter.progress(0.0, 1.0, "waiting for other preparations"),
+        ),
         storage.local_copy(request["storage_key"]) as path,
         tempfile.TemporaryDirectory(prefix="prismata-prepare-") as folder,
     ):
