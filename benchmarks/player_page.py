@@ -28,7 +28,7 @@ from starlette.staticfiles import StaticFiles
 
 from prismata.api import create_routes
 from prismata.catalog import VideoRecord
-from prismata.services.access import mint_token
+from prismata.services.access import Scope, mint_token
 from prismata.services.workbench import Workbench
 
 HERE = Path(__file__).parent
@@ -60,18 +60,19 @@ class PlayerPage:
             target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True
         )
 
-    def token(self, video: VideoRecord, *, lives_seconds: int = 3600) -> str:
-        """Return a permission for one video."""
-        return mint_token(self._secret, "video", video.id, lives_seconds=lives_seconds)
+    def permission(self, scope: Scope, subject: str, *, lives_seconds: int = 3600) -> str:
+        """Return a permission, signed as the pages sign theirs."""
+        return mint_token(self._secret, scope, subject, lives_seconds=lives_seconds)
 
     def source(
         self, video: VideoRecord, *, rendition: str = "source", lives_seconds: int = 3600
     ) -> dict[str, Any]:
         """Return what `bench.open` wants to know of a video."""
-        token = self.token(video, lives_seconds=lives_seconds)
+        token = self.permission("video", video.id, lives_seconds=lives_seconds)
+        lasting = self.permission("video", video.id)
         return {
             "url": f"/api/video/{video.id}?rendition={rendition}&token={token}",
-            "frames": f"/api/video/{video.id}/frames?token={self.token(video)}",
+            "frames": f"/api/video/{video.id}/frames?token={lasting}",
             "codec": video.codec,
         }
 

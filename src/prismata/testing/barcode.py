@@ -78,6 +78,7 @@ def write_barcode_video(  # noqa: PLR0913 - one argument for each property a fil
     pix_fmt: str = "yuv420p",
     gop: int = 12,
     bframes: int = 0,
+    rate: Fraction | None = None,
 ) -> Path:
     """Write a video whose i-th frame, in display order, shows the number i.
 
@@ -92,6 +93,8 @@ def write_barcode_video(  # noqa: PLR0913 - one argument for each property a fil
         pix_fmt: FFmpeg's name of the pixel format.
         gop: Largest distance of key frames.
         bframes: B-frames between two others.
+        rate: Exact frames a second, such as 30000/1001, in a time base of its own as cameras write
+            it; instead of `pts_us`.
 
     Returns:
         `path`.
@@ -101,12 +104,15 @@ def write_barcode_video(  # noqa: PLR0913 - one argument for each property a fil
     """
     import av
 
-    times = list(pts_us) if pts_us is not None else [index * 40_000 for index in range(frames)]
+    if rate is not None and pts_us is not None:
+        raise InvalidInputError("frames have either a rate or timestamps, not both")
+    step = 1_000_000 / rate if rate is not None else Fraction(40_000)
+    times = list(pts_us) if pts_us is not None else [round(i * step) for i in range(frames)]
     if len(times) != frames or any(np.diff(times) <= 0):
         raise InvalidInputError(f"{frames} frames need {frames} increasing timestamps")
     if rotation not in (0, 90, 180, 270):
         raise InvalidInputError(f"a picture is turned by 0, 90, 180 or 270 degrees, not {rotation}")
-    time_base = Fraction(1, 90_000)
+    time_base = 1 / Fraction(rate.numerator) if rate is not None else Fraction(1, 90_000)
     if path.suffix == ".avi" or codec == "mpeg4":  # no timestamps, or ticks of 16 bits: only a rate
         time_base = Fraction(times[1] - times[0], 1_000_000)
     with av.open(str(path), "w") as container:

@@ -10,9 +10,11 @@ const ATTEMPTS = 4;
 /** Browsers round `performance.now()` to a millisecond. */
 const CLOCK_SLACK_MS = 1.5;
 /** So long may a finished seek tell nothing before it is asked once more. */
-const SILENCE_MS = 500;
+const SILENCE_MS = 300;
 /** So often it is asked; then the player says that it cannot verify. */
-const MAX_SILENCES = 12;
+const MAX_SILENCES = 20;
+/** Asked again, aim a little further: a seek to where the video stands already shows nothing new. */
+const AIMS = [0, 0.05, -0.05, 0.1, -0.1];
 const REMEMBERED = 64;
 
 export class FrameSeeker {
@@ -64,7 +66,7 @@ export class FrameSeeker {
    * @returns {Promise<Shown | null>} null if none is shown
    */
   begin() {
-    return this.look(0, this.openedAt);
+    return this.look(() => (this.video.currentTime = 0), this.openedAt);
   }
 
   /** Give up whatever is being sought; who waits is told that nothing is certain. */
@@ -168,8 +170,8 @@ export class FrameSeeker {
     let landed = null;
     let share = 0.5;
     for (let attempt = 0; attempt < ATTEMPTS && frames; attempt++) {
-      const start = frames.startUs(frame);
-      const shown = await this.show(start + share * (frames.endUs(frame) - start));
+      const lengthUs = frames.endUs(frame) - frames.startUs(frame);
+      const shown = await this.show(frames.startUs(frame) + share * lengthUs, lengthUs);
       landed = shown?.frame ?? null;
       if (landed === null || landed === frame) break;
       if (this.wish !== null) break;
@@ -182,23 +184,27 @@ export class FrameSeeker {
    * Seek to a time and wait until a picture was shown because of it.
    *
    * @param {number} us
+   * @param {number} lengthUs how long the frame stays that is wanted
    * @returns {Promise<Shown | null>} null if the browser shows none, or another file was opened
    */
-  show(us) {
-    const seconds = (us + (this.zeroUs ?? 0)) / 1e6;
+  show(us, lengthUs) {
+    const seek = (/** @type {number} */ again) => {
+      const aim = us + AIMS[again % AIMS.length] * lengthUs;
+      this.video.currentTime = (aim + (this.zeroUs ?? 0)) / 1e6;
+    };
     const askedAt = performance.now() - CLOCK_SLACK_MS;
-    this.video.currentTime = seconds;
-    return this.look(seconds, askedAt);
+    seek(0);
+    return this.look(seek, askedAt);
   }
 
   /**
    * Wait for a picture that was shown after a time of the page.
    *
-   * @param {number} seconds where to seek again if the browser tells nothing
+   * @param {(again: number) => void} ask asks once more if the browser tells nothing
    * @param {number} askedAt
    * @returns {Promise<Shown | null>}
    */
-  look(seconds, askedAt) {
+  look(ask, askedAt) {
     const { video, generation } = this;
     let silences = 0;
     return new Promise((resolve) => {
@@ -219,10 +225,7 @@ export class FrameSeeker {
         if (this.wake !== check || loading || document.hidden) return;
         silences++;
         if (silences > MAX_SILENCES) done(null);
-        else {
-          askedAt = performance.now() - CLOCK_SLACK_MS;
-          video.currentTime = seconds;
-        }
+        else ask(silences);
       }, SILENCE_MS);
       this.wake = check;
       check();
