@@ -146,8 +146,11 @@ class MirrorWriter:
                     other: moment for other, moment in self._not_before.items() if moment > ended
                 }
                 self._not_before[key] = ended + pause
-                if retry_seconds is not None and not self._is_closed:
-                    self._due.setdefault(key, ended + max(pause, retry_seconds))
+                if key in self._due:
+                    # Marked while it was being written.
+                    self._due[key] = ended + pause
+                elif retry_seconds is not None and not self._is_closed:
+                    self._due[key] = ended + max(pause, retry_seconds)
 
     def _next(self) -> Key | None:
         """Return the sheet to be mirrored next, when it is time; None at the end."""
