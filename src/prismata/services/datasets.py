@@ -106,7 +106,19 @@ def plan_split(
     return SplitPlan({video.id: chosen[video.group_name] for video in videos}, groups, note)
 
 
-def create_dataset(
+@dataclass(frozen=True, slots=True)
+class DatasetPlan:
+    """What a dataset version would hold if it were frozen now."""
+
+    labels: tuple[EventRecord, ...]
+    """Hard negatives too; not what a person is unsure of."""
+    videos: tuple[VideoRecord, ...]
+    known: dict[str, tuple[TimeSpan, ...]]
+    """Video id → stretches of which something is known; only where it is not everything."""
+    split: SplitPlan
+
+
+def plan_dataset(
     bench: Workbench,
     domain_name: str,
     *,
@@ -114,12 +126,12 @@ def create_dataset(
     val_share: float = 0.2,
     test_share: float = 0.0,
     fixed: Mapping[str, Split] | None = None,
-) -> tuple[DatasetVersionRecord, SplitPlan]:
-    """Freeze the labels of a domain, as they are now, with a split.
+) -> DatasetPlan:
+    """Say what a dataset version of a domain would hold; nothing is written.
 
-    A video belongs to the domain if it has labels of it or was ingested for it; one of which
-    nothing is known, because nobody watched it and it has no labels, is left out. What is known of
-    each video is frozen too. The same labels and the same split give the same version again.
+    A video belongs to the domain if it has labels of it, was ingested for it, or somebody watched
+    it for it; one of which nothing is known, because nobody watched it and it has no labels, is
+    left out.
 
     Raises:
         InvalidInputError: If there is nothing labelled, labels have an event type that the domain
@@ -137,7 +149,7 @@ def create_dataset(
     check_declared(domain, usable)
     known = _known_by_video(bench, domain_name, usable)
     videos = [video for video in bench.catalog.videos.list() if known.get(video.id)]
-    plan = plan_split(
+    split = plan_split(
         videos,
         seed=seed,
         val_share=val_share,
@@ -153,22 +165,53 @@ def create_dataset(
             if unseen > 1
             else "1 video of this domain takes no part: nobody watched it and it holds no labels."
         )
-        plan = replace(plan, note=f"{plan.note} {note}".strip())
-    version = bench.catalog.datasets.create(
-        domain=domain_name,
-        domain_version=domain.version,
-        seed=seed,
-        video_splits=plan.splits,
-        groups=plan.groups,
-        content=[_frozen(item) for item in usable],
-        author=bench.settings.author,
-        known={
+        split = replace(split, note=f"{split.note} {note}".strip())
+    return DatasetPlan(
+        tuple(usable),
+        tuple(videos),
+        {
             video.id: known[video.id]
             for video in videos
             if _total_us(known[video.id]) < video.duration_us
         },
+        split,
     )
-    return version, plan
+
+
+def create_dataset(
+    bench: Workbench,
+    domain_name: str,
+    *,
+    seed: int = 0,
+    val_share: float = 0.2,
+    test_share: float = 0.0,
+    fixed: Mapping[str, Split] | None = None,
+) -> tuple[DatasetVersionRecord, SplitPlan]:
+    """Freeze the labels of a domain, as they are now, with a split.
+
+    What is known of each video is frozen too. The same labels, the same known time and the same
+    split give the same version again.
+
+    Raises:
+        InvalidInputError: If there is nothing labelled, labels have an event type that the domain
+            does not declare, or the split is impossible.
+        NotFoundError: If the domain does not exist.
+    """
+    domain = bench.domain(domain_name)
+    planned = plan_dataset(
+        bench, domain_name, seed=seed, val_share=val_share, test_share=test_share, fixed=fixed
+    )
+    version = bench.catalog.datasets.create(
+        domain=domain_name,
+        domain_version=domain.version,
+        seed=seed,
+        video_splits=planned.split.splits,
+        groups=planned.split.groups,
+        content=[_frozen(item) for item in planned.labels],
+        author=bench.settings.author,
+        known=planned.known,
+    )
+    return version, planned.split
 
 
 def _known_by_video(

@@ -8,6 +8,7 @@ import streamlit as st
 
 from prismata.catalog import VideoRecord
 from prismata.core.events import Event
+from prismata.core.time import TimeSpan
 from prismata.evaluation.report import EvaluationProtocol
 from prismata.evaluation.timeline_svg import (
     VideoPicture,
@@ -19,13 +20,16 @@ from prismata.services.regroup import Regrouped
 from prismata.ui.panels.component import mount
 
 
-def show_timeline(video: VideoRecord, found: Regrouped, truth: Sequence[Event]) -> None:
+def show_timeline(
+    video: VideoRecord, found: Regrouped, truth: Sequence[Event], unknown: Sequence[TimeSpan] = ()
+) -> None:
     """Show the picture; a click seeks the player.
 
     Args:
         video: The video.
         found: Events and scores of one detection run.
         truth: What people labelled, if anything: then detections are marked right or wrong.
+        unknown: Stretches that nobody watched and where no label lies: nothing there is judged.
     """
     picture = VideoPicture(
         video.id,
@@ -34,6 +38,7 @@ def show_timeline(video: VideoRecord, found: Regrouped, truth: Sequence[Event]) 
         tuple(truth),
         found.events,
         found.track if len(found.track) else None,
+        tuple(unknown) if truth else (),
     )
     if truth:
         protocol = EvaluationProtocol()
@@ -49,7 +54,9 @@ def show_timeline(video: VideoRecord, found: Regrouped, truth: Sequence[Event]) 
     if truth:
         st.caption(
             "Above the curve: labels (filled = found, hollow = missed). Below: detections "
-            "(disc or full bar = right, cross = false alarm). Click to seek."
+            "(disc or full bar = right, cross = false alarm). "
+            + ("Shaded: nobody watched, so nothing there is judged. " if unknown else "")
+            + "Click to seek."
         )
     else:
         st.caption("The curve is the model's score, the dashed line its threshold. Click to seek.")

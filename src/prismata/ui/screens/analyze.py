@@ -11,6 +11,7 @@ from prismata.core.errors import UserError
 from prismata.core.jobs import JobState
 from prismata.core.modelcard import ModelCard
 from prismata.services.detect import DetectRequest, prepare_detection, start_detection
+from prismata.services.known_time import unknown_time
 from prismata.ui.context import workbench
 from prismata.ui.panels.detection import Result, load_detection, show_events, show_running
 from prismata.ui.panels.notices import plain, refuse, show_waiting_notices
@@ -43,7 +44,8 @@ def show() -> None:
     with left:
         show_player(video, seek=seek)
         if result is not None:
-            show_timeline(video, result.found, result.truth)
+            unknown = unknown_time(workbench(), video, model.domain) if model else ()
+            show_timeline(video, result.found, result.truth, unknown)
 
 
 def _show_model(video: VideoRecord, model: ModelRecord) -> tuple[Result | None, Seek | None]:

@@ -8,11 +8,11 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from prismata.catalog import Split, VideoRecord
+from prismata.catalog import Split
 from prismata.core.errors import UserError
 from prismata.core.time import format_time
 from prismata.domains import Domain
-from prismata.services.datasets import SplitPlan, plan_split
+from prismata.services.datasets import DatasetPlan, SplitPlan, plan_dataset
 from prismata.services.train import TrainRequest, prepare_training, start_training
 from prismata.ui import state
 from prismata.ui.context import can_train_here, workbench
@@ -76,23 +76,20 @@ def _show_data(domain: Domain) -> SplitPlan | None:
             f"{domain.name}`."
         )
         return None
-    labelled = {item.video_id for item in labels}
-    videos = [
-        video
-        for video in bench.catalog.videos.list()
-        if video.id in labelled or video.domain == domain.name
-    ]
-    plan = plan_split(videos, seed=_seed())
+    try:
+        planned = plan_dataset(bench, domain.name, seed=_seed())
+    except UserError as error:
+        show_notice("error", str(error))
+        return None
     counts = Counter((item.video_id, item.event.event_type) for item in labels)
-    _show_videos(domain, videos, plan, counts)
-    if plan.note:
-        show_notice("info", plan.note)
-    return plan
+    _show_videos(domain, planned, counts)
+    if planned.split.note:
+        show_notice("info", planned.split.note)
+    return planned.split
 
 
-def _show_videos(
-    domain: Domain, videos: list[VideoRecord], plan: SplitPlan, counts: Counter[tuple[str, str]]
-) -> None:
+def _show_videos(domain: Domain, planned: DatasetPlan, counts: Counter[tuple[str, str]]) -> None:
+    videos, plan = planned.videos, planned.split
     parts = Counter(plan.splits.values())
     total = sum(counts.values())
     words = [f"{parts[split]} for {word}" for split, word in _SPLITS.items() if parts[split]]
@@ -103,11 +100,23 @@ def _show_videos(
         "Group": [video.group_name for video in videos],
         "Length": [format_time(video.duration_us) for video in videos],
     }
+    if planned.known:
+        columns["Known"] = [
+            format_time(sum(span.duration_us for span in planned.known[video.id]))
+            if video.id in planned.known
+            else "all"
+            for video in videos
+        ]
     for item in domain.event_types:
         columns[item.title] = [counts[video.id, item.name] for video in videos]
     height = min(320, 38 + 35 * len(videos))
     st.dataframe(pd.DataFrame(columns), hide_index=True, height=height)
     st.caption("Videos of one group always stay in one part, so that validation sees new scenes.")
+    if planned.known:
+        st.caption(
+            "Known is what somebody watched or labelled. The rest teaches nothing: it is not taken "
+            "for time without events."
+        )
 
 
 def _show_start(domain: Domain) -> None:
@@ -139,7 +148,7 @@ def _show_start(domain: Domain) -> None:
 
 
 def _seed() -> int:
-    return int(state.text(state.SEED) or 0)
+    return int(state.chosen(state.SEED) or 0)
 
 
 def _start(domain: str, recipe: str, epochs: int) -> None:
