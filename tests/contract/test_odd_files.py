@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 
 from prismata.media.description import describe
+from prismata.media.facts import probe
+from prismata.media.playable import judge
+from prismata.media.proxies import make_proxy, proxy_timeline
 from prismata.media.readers import open_video
 from prismata.media.scanning import scan
 
@@ -100,3 +103,29 @@ def test_random_access_into_an_odd_file_gives_the_frame_of_sequential_reading(en
         for frame in reversed(frames):
             again = video.frame(frame.index, size=(64, 48))
             assert (again.pixels == frame.pixels).all(), frame.index
+
+
+DIRECT = {
+    *("nasa_13013.mp4", "bt709_full_range.mp4", "unordered.mov", "video_0.mov", "video_90.mov"),
+    *("video_180.mov", "counter.mp4", "demo.mp4", "demo_skeleton.mp4", "sample.mp4"),
+    *("sample_fragmented.mp4", "sample_av1.mp4", "testvid_1022ms.mp4", "bear-vp9.webm"),
+    *("video_2.mp4", "awesome movie.mov", "ios9.mov", "file_with_data_streams.mp4"),
+    *("chaplin.mp4", "fire2.mp4", "transparent.webm", "big_buck_bunny_432_433.webm"),
+    *("video_with_failing_audio.mp4",),
+}
+"""What browsers show exactly as it is."""
+
+
+@pytest.mark.parametrize("entry", ACCEPTED, ids=ids(ACCEPTED))
+def test_an_odd_file_plays_as_it_is_or_gets_a_proxy_with_the_same_frames(entry, tmp_path):
+    path = of(entry)
+    scanned = scan(path)
+    verdict = judge(path, probe(path), scanned)
+    assert verdict.exact == (path.name in DIRECT), verdict.reason
+    if verdict.exact:
+        return
+    assert verdict.reason
+    proxy = tmp_path / "proxy.mp4"
+    make_proxy(path, proxy, timeline=scanned.timeline)
+    assert scan(proxy).timeline == proxy_timeline(scanned.timeline)
+    assert judge(proxy, probe(proxy), scan(proxy)).exact
