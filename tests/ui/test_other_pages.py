@@ -183,7 +183,7 @@ class TestFrame:
         script = Path(panels.__file__).parents[1] / "app.py"
         page.test = AppTest.from_file(str(script), default_timeout=30)
         page.run()
-        assert page.has("player")
+        assert page.has("label_station", package="prismata.")
 
     def test_a_catalog_that_is_gone_is_a_sentence(self, open_page, bench, video):
         bench.catalog.close()
