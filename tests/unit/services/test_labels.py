@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from prismata.core.coverage import CoverageSpan
 from prismata.core.errors import ConflictError, InvalidInputError, NotFoundError
 from prismata.core.events import Event
 from prismata.core.time import OutsideVideoError
@@ -193,3 +194,62 @@ def test_a_format_that_holds_one_event_type_never_drops_the_other(bench, video):
 def test_a_video_without_labels_can_be_exported_as_one_without(bench, video):
     empty = json.loads(export_labels(bench, "flashes", "classic", videos=["flashes.mp4"]))
     assert (empty["deliveries"], empty["false_positives"]) == ([], [])
+
+
+def log_of(bench, video):
+    history = bench.catalog.labels.history(video.id, "flashes")
+    return [(change.client, change.kind) for change in reversed(history)]
+
+
+def sheet_of(bench, video):
+    return bench.catalog.labels.sheet(video.id, "flashes")
+
+
+def test_an_import_is_in_the_history_and_says_that_its_videos_were_watched(
+    bench, video, flashes, labels_csv
+):
+    plan = plan_label_import(bench, labels_csv, FLASHES)
+    apply_label_import(bench, plan, "flashes")
+    created = [("import", "create")] * len(flashes.events)
+    assert log_of(bench, video) == [*created, ("import", "cover")]
+    whole = (CoverageSpan(0, flashes.timeline.duration_us, "watched"),)
+    assert sheet_of(bench, video).coverage == whole
+    assert mirror(bench, video)["coverage"] == [[0, flashes.timeline.duration_us, "watched"]]
+    apply_label_import(bench, plan, "flashes")
+    assert len(log_of(bench, video)) == len(created) + 1
+
+
+def test_a_partial_import_says_nothing_about_unlabelled_time(bench, video, labels_csv):
+    plan = plan_label_import(bench, labels_csv, FLASHES)
+    apply_label_import(bench, plan, "flashes", partial=True)
+    assert sheet_of(bench, video).coverage == ()
+    assert {kind for _, kind in log_of(bench, video)} == {"create"}
+
+
+def test_a_replacing_import_touches_only_what_differs(bench, video, flashes, labels_csv):
+    kept = add_label(bench, video, "flashes", flashes.events[0])
+    add_label(bench, video, "flashes", Event.point("flash", 500_000))
+    plan = plan_label_import(bench, labels_csv, FLASHES)
+    apply_label_import(bench, plan, "flashes", replace=True)
+    assert stored(bench, video) == list(flashes.events)
+    assert kept in list_labels(bench, video, "flashes")
+    assert log_of(bench, video)[2:] == [
+        ("import", "delete"),
+        *[("import", "create")] * (len(flashes.events) - 1),
+        ("import", "cover"),
+    ]
+
+
+def test_a_single_label_covers_nothing_by_itself(bench, video, flashes):
+    record = add_label(bench, video, "flashes", flashes.events[0])
+    assert sheet_of(bench, video).coverage == ()
+    delete_label(bench, record)
+    assert log_of(bench, video) == [("cli", "create"), ("cli", "delete")]
+
+
+def test_a_label_that_somebody_changed_meanwhile_is_not_deleted(bench, video, flashes):
+    record = add_label(bench, video, "flashes", flashes.events[0])
+    bench.catalog.events.set_review_state(record.id, "accepted", "bob", record.revision)
+    with pytest.raises(ConflictError, match="somebody else changed this event"):
+        delete_label(bench, record)
+    assert stored(bench, video) == [flashes.events[0]]
