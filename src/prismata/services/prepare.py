@@ -122,7 +122,7 @@ def prepare_video(
         limits=_limits(bench),
         on_message=on_message,
         on_success=lambda result: _on_success(bench, video, result),
-        on_failure=lambda _outcome: remove_unpublished(bench, video),
+        on_failure=lambda _outcome: _on_failure(bench, video),
     )
 
 
@@ -142,7 +142,7 @@ def start_preparation(bench: Workbench, video: VideoRecord) -> LiveJob:
         request,
         limits=_limits(bench),
         on_success=lambda result: _on_success(bench, video, result),
-        on_failure=lambda _outcome: remove_unpublished(bench, video),
+        on_failure=lambda _outcome: _on_failure(bench, video),
     )
 
 
@@ -180,13 +180,18 @@ def _submit(bench: Workbench, video: VideoRecord) -> tuple[JobRecord, dict[str, 
 
 
 def _on_success(bench: Workbench, video: VideoRecord, result: dict[str, Any]) -> dict[str, Any]:
+    bench.catalog.videos.get(video.id)  # removed while this ran: that is a failure, see below
+    return {"renditions": result["renditions"]}
+
+
+def _on_failure(bench: Workbench, video: VideoRecord) -> None:
+    """Let nothing stay that a preparation without a good end has stored."""
     try:
         bench.catalog.videos.get(video.id)
     except NotFoundError:
-        # Removed while this ran: nothing of it may stay.
         remove_renditions(bench, video)
-        raise
-    return {"renditions": result["renditions"]}
+    else:
+        remove_unpublished(bench, video)
 
 
 def _limits(bench: Workbench) -> ChildLimits:

@@ -157,6 +157,16 @@ def test_a_video_removed_while_it_is_prepared_leaves_nothing(bench, old_film, sl
     until(lambda: not list(bench.storage.list()))
 
 
+def test_a_video_removed_just_before_its_preparation_ends_leaves_nothing(bench, old_film):
+    def remove_at_the_end(message):
+        if message.get("note") == "done":
+            bench.catalog.videos.remove(old_film.id)
+
+    outcome = prepare_video(bench, old_film, on_message=remove_at_the_end)
+    assert outcome.state is JobState.FAILED
+    assert stored(bench, old_film) == []
+
+
 def test_a_video_without_its_file_cannot_be_prepared(bench, old_film):
     bench.storage.delete(old_film.storage_key)
     outcome = prepare_video(bench, old_film)
