@@ -53,6 +53,7 @@ class PlayerPage:
                 *create_routes(bench, self._secret),
                 Route("/", _page),
                 Mount("/assets", StaticFiles(directory=ASSETS)),
+                Mount("/benchmarks", StaticFiles(directory=HERE)),
             ]
         )
         self._server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))

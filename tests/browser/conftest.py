@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from player_page import PlayerPage
 
 from prismata.core.events import Event
 from prismata.services.ingest import ingest_file
@@ -152,6 +153,25 @@ def browser():
         )
         yield opened
         opened.close()
+
+
+@pytest.fixture
+def site(bench):
+    """The player alone on a page, without Streamlit."""
+    with PlayerPage(bench) as served:
+        yield served
+
+
+@pytest.fixture
+def player_page(browser, site):
+    """A page of `site`, with `window.bench` ready."""
+    context = browser.new_context(viewport={"width": 800, "height": 600})
+    opened = context.new_page()
+    opened.set_default_timeout(2 * WAIT_MS)
+    opened.goto(site.url)
+    opened.wait_for_function("() => window.bench")
+    yield opened
+    context.close()
 
 
 @pytest.fixture

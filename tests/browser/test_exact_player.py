@@ -2,31 +2,17 @@
 
 import pytest
 from exact_frames import FILES, is_right, label_all, look_at, store_file
-from player_page import PlayerPage
 
 from prismata.services.ingest import ingest_file
 from prismata.testing.barcode import write_barcode_video
 
-WAIT_MS = 60_000
 LOAD = "({ url, codec }) => bench.player.load({ url, codec, frames: bench.frames })"
 LOAD_IN_VAIN = "(url) => void bench.player.load({ url, codec: 'h264', frames: bench.frames })"
 
 
 @pytest.fixture
-def site(bench):
-    with PlayerPage(bench) as served:
-        yield served
-
-
-@pytest.fixture
-def page(browser, site):
-    context = browser.new_context(viewport={"width": 800, "height": 600})
-    opened = context.new_page()
-    opened.set_default_timeout(WAIT_MS)
-    opened.goto(site.url)
-    opened.wait_for_function("() => window.bench")
-    yield opened
-    context.close()
+def page(player_page):
+    return player_page
 
 
 @pytest.fixture

@@ -1,7 +1,9 @@
 // The player: seek, step, speed, shuttle, loop. A frame is told as exact only when it is verified.
 
 import { FrameSeeker } from "./seeker.js";
-import { diagnose, isSameFile, shortVideo, silentPicture, unsure, withoutPicture } from "./player_trouble.js";
+import { openVideo } from "./opening.js";
+import { diagnose, isSameFile, unsure } from "./player_trouble.js";
+import { goBackwards } from "./backwards.js";
 
 /** @typedef {import("./frames.js").FrameTable} FrameTable */
 /** @typedef {import("./seeker.js").Landing} Landing */
@@ -12,7 +14,6 @@ export const MIN_RATE = 0.25;
 export const MAX_RATE = 8;
 /** A file that stopped playing is opened again by itself, but not more often than this. */
 const REOPEN_MS = 10_000;
-const BACK_WAIT_MS = 8;
 
 /**
  * Events: `frame` {frame, us, exact, playing}, `state` {playing, rate, loop}, `ready`, and `trouble`
@@ -38,6 +39,8 @@ export class ExactPlayer extends EventTarget {
     this.span = null;
     /** @type {number | null} */
     this.verified = null;
+    /** Where it was or is to be: a video that has to be opened again goes on there. */
+    this.place = 0;
     this.isReady = false;
     this.loads = 0;
     this.backs = 0;
@@ -62,7 +65,7 @@ export class ExactPlayer extends EventTarget {
     const before = this.source;
     this.source = { url, frames, codec };
     if (before && this.isReady && !this.video.error && before.frames.count === frames.count && isSameFile(before.url, url)) return;
-    await this.open(startFrame ?? this.shown ?? 0);
+    await this.open(startFrame ?? this.place);
   }
 
   /** @param {number} frame */
@@ -71,26 +74,18 @@ export class ExactPlayer extends EventTarget {
     if (!source) return;
     const load = ++this.loads;
     const goOn = this.intent === "forward";
+    this.place = source.frames.clamp(frame);
     this.intent = "still";
     this.verified = null;
     this.isReady = false;
     seeker.reset();
-    if (!("requestVideoFrameCallback" in video)) return this.tellTrouble(unsure());
-    video.src = source.url;
-    seeker.open(source.frames);
-    await hasMetadata(video);
+    const opened = await openVideo(video, seeker, source, () => load === this.loads);
     if (load !== this.loads || video.error) return;
-    if (video.videoWidth === 0) return this.tellTrouble(withoutPicture(source.codec));
-    const first = await seeker.begin();
-    if (load !== this.loads || video.error) return;
-    if (!first) return this.tellTrouble(silentPicture(source.codec));
-    const lastUs = source.frames.startUs(source.frames.count - 1);
-    // Each frame is verified for itself, so those that can be reached are still shown.
-    const reachUs = video.duration * 1e6 - (seeker.zeroUs ?? 0);
-    if (lastUs > reachUs) this.tellTrouble(shortVideo(lastUs, reachUs));
+    if (opened.trouble) this.tellTrouble(opened.trouble);
+    if (!opened.isShown) return;
     this.isReady = true;
     video.playbackRate = this.baseRate;
-    await seeker.seek(source.frames.clamp(frame));
+    await seeker.seek(this.place);
     if (load !== this.loads) return;
     this.dispatchEvent(new CustomEvent("ready"));
     this.tellState();
@@ -245,19 +240,9 @@ export class ExactPlayer extends EventTarget {
     }
   }
 
-  /** Backwards, browsers do not play: as many verified frames as there is time for. */
   async runBack() {
-    const { frames, seeker } = this;
     const run = ++this.backs;
-    let at = seeker.goal ?? this.shown ?? 0;
-    const from = frames?.startUs(at) ?? 0;
-    const startedAt = performance.now();
-    while (run === this.backs && frames && at > 0) {
-      const us = from - (performance.now() - startedAt) * 1000 * this.shuttleSpeed;
-      const next = frames.indexAt(us);
-      if (next === at) await new Promise((resolve) => setTimeout(resolve, BACK_WAIT_MS));
-      else if ((await seeker.seek((at = next))).frame === null) break;
-    }
+    await goBackwards(this, () => (run === this.backs ? this.shuttleSpeed : 0));
     if (run === this.backs) await this.pause();
   }
 
@@ -330,7 +315,6 @@ export class ExactPlayer extends EventTarget {
 
   async onError() {
     const { source, loads } = this;
-    const at = this.shown ?? 0;
     const wasReady = this.isReady;
     const goOn = this.intent;
     this.isReady = false;
@@ -343,7 +327,7 @@ export class ExactPlayer extends EventTarget {
       // Permissions to a store run out while a file is open; a new request gets a new one.
       this.reopenedAt = performance.now();
       this.intent = goOn;
-      await this.open(at);
+      await this.open(this.place);
     } else {
       this.halt();
       this.tellState();
@@ -353,6 +337,7 @@ export class ExactPlayer extends EventTarget {
 
   /** @param {number} frame @param {boolean} exact */
   tellFrame(frame, exact) {
+    this.place = frame;
     const us = this.frames?.startUs(frame) ?? 0;
     this.dispatchEvent(new CustomEvent("frame", { detail: { frame, us, exact, playing: this.playing } }));
   }
@@ -366,16 +351,4 @@ export class ExactPlayer extends EventTarget {
   tellTrouble({ sentence, kind }) {
     this.dispatchEvent(new CustomEvent("trouble", { detail: { sentence, kind } }));
   }
-}
-
-/** @param {HTMLVideoElement} video @returns {Promise<void>} when its header is read, or it failed, or another is opened */
-function hasMetadata(video) {
-  return new Promise((resolve) => {
-    const names = ["loadedmetadata", "error"];
-    const done = () => {
-      for (const name of names) video.removeEventListener(name, done);
-      resolve();
-    };
-    for (const name of names) video.addEventListener(name, done);
-  });
 }
