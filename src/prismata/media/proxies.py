@@ -35,8 +35,9 @@ if TYPE_CHECKING:
 MAX_SIDE = 1280
 KEY_FRAMES = 15
 KEY_US = MICROSECONDS
-OPTIONS = {"preset": "superfast", "crf": "23", "bf": "0", "maxrate": "8M", "bufsize": "16M"}
-"""The bound keeps noise from becoming a file larger and slower than its source."""
+OPTIONS = {"preset": "ultrafast", "crf": "23", "bf": "0", "maxrate": "8M", "bufsize": "16M"}
+"""Made a third cheaper than with `superfast`, for a fifth more bytes, and quicker to decode, which
+is what stepping waits for. The bound keeps noise from becoming a file larger than its source."""
 TIME_BASE = Fraction(1, MICROSECONDS)
 AUDIO_BITS = 96_000
 
