@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from prismata.catalog import Change, Changes, LoadedLabels, VideoRecord
 from prismata.core.errors import InvalidInputError, NotFoundError
-from prismata.core.events import Event
+from prismata.core.events import Event, check_attributes
 from prismata.core.operations import Operation, OperationResult, State, to_event
 from prismata.core.time import FrameTimeline, to_seconds
 from prismata.domains import Domain
 from prismata.services.label_mirror import MirrorWriter
 from prismata.services.workbench import Workbench
 
-KEPT_TIMELINES = 8
-"""Two hours at 60 frames a second take 7 MB."""
+KEPT_VIDEOS = 8
+"""The frame table of two hours at 60 frames a second takes 7 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,17 @@ class DomainRules:
             self._check_kind(event, is_rejected=False)
         if before is None or event.span != before.span:
             self._check_span(event)
+        self._check_attributes(event, state, standing)
+
+    def _check_attributes(self, event: Event, state: State, standing: State | None) -> None:
+        """Check what is new among the attributes; what stood there before may stay."""
+        known = {} if standing is None else standing["attributes"]
+        new = {
+            name: value for name, value in state["attributes"].items() if known.get(name) != value
+        }
+        for event_type in self.domain.event_types:
+            if event_type.name == event.event_type and (why := check_attributes(event_type, new)):
+                raise InvalidInputError(why)
 
     def _check_type(self, event: Event) -> None:
         if event.event_type not in self.domain.event_names:
@@ -107,7 +119,7 @@ class LabelDesk:
     def __init__(self, bench: Workbench) -> None:
         self._bench = bench
         self._mirror = MirrorWriter(bench)
-        self._timelines: OrderedDict[str, FrameTimeline] = OrderedDict()
+        self._opened: OrderedDict[str, tuple[VideoRecord, FrameTimeline]] = OrderedDict()
         self._lock = threading.Lock()
         bench.at_close(self.close)
 
@@ -126,8 +138,8 @@ class LabelDesk:
             NotFoundError: If the domain does not exist, or the video is gone.
         """
         self._bench.domain(domain_name)
-        self._video(video_id)
-        return self._bench.catalog.labels.load(video_id, domain_name)
+        with _said_in_words(video_id):
+            return self._bench.catalog.labels.load(video_id, domain_name)
 
     def apply(
         self,
@@ -151,11 +163,13 @@ class LabelDesk:
             NotFoundError: If the domain does not exist, or the video is gone.
         """
         rules = self._rules(video_id, domain_name)
-        labels = self._bench.catalog.labels
-        results = labels.apply(video_id, domain_name, operations, user, rules)
+        with _said_in_words(video_id):
+            results, changes = self._bench.catalog.labels.apply_and_tell(
+                video_id, domain_name, operations, user, rules, since=since
+            )
         if any(result.status == "applied" for result in results):
             self._mirror.mark(video_id, domain_name)
-        return Answer(results, labels.changes(video_id, domain_name, since))
+        return Answer(results, changes)
 
     def restore(
         self,
@@ -176,11 +190,11 @@ class LabelDesk:
             InvalidInputError: If there is no such change.
         """
         self._bench.domain(domain_name)
-        self._video(video_id)
         labels = self._bench.catalog.labels
-        result = labels.restore(video_id, domain_name, seq, operation, user)
-        self._mirror.mark(video_id, domain_name)
-        return Answer((result,), labels.changes(video_id, domain_name, since))
+        with _said_in_words(video_id):
+            result = labels.restore(video_id, domain_name, seq, operation, user)
+            self._mirror.mark(video_id, domain_name)
+            return Answer((result,), labels.changes(video_id, domain_name, since))
 
     def changes(self, video_id: str, domain_name: str, since: int) -> Changes:
         """Return the changes after number `since`.
@@ -188,8 +202,8 @@ class LabelDesk:
         Raises:
             NotFoundError: If the video is gone.
         """
-        self._video(video_id)
-        return self._bench.catalog.labels.changes(video_id, domain_name, since)
+        with _said_in_words(video_id):
+            return self._bench.catalog.labels.changes(video_id, domain_name, since)
 
     def history(
         self, video_id: str, domain_name: str, *, before: int | None, limit: int
@@ -199,32 +213,34 @@ class LabelDesk:
         Raises:
             NotFoundError: If the video is gone.
         """
-        self._video(video_id)
-        return self._bench.catalog.labels.history(video_id, domain_name, before=before, limit=limit)
+        labels = self._bench.catalog.labels
+        with _said_in_words(video_id):
+            return labels.history(video_id, domain_name, before=before, limit=limit)
 
     def _rules(self, video_id: str, domain_name: str) -> DomainRules:
         domain = self._bench.domain(domain_name)
-        video = self._video(video_id)
-        return DomainRules(domain, video, self._timeline(video))
-
-    def _video(self, video_id: str) -> VideoRecord:
-        try:
-            return self._bench.catalog.videos.get(video_id)
-        except NotFoundError as error:
-            raise NotFoundError(
-                f"the video {video_id!r} is not in the library (any more); somebody may have "
-                "removed it, and its labels with it, so this cannot be stored"
-            ) from error
-
-    def _timeline(self, video: VideoRecord) -> FrameTimeline:
         with self._lock:
-            known = self._timelines.get(video.id)
+            known = self._opened.get(video_id)
             if known is not None:
-                self._timelines.move_to_end(video.id)
-                return known
+                self._opened.move_to_end(video_id)
+                return DomainRules(domain, *known)
+        with _said_in_words(video_id):
+            video = self._bench.catalog.videos.get(video_id)
         timeline = self._bench.timeline(video)
         with self._lock:
-            self._timelines[video.id] = timeline
-            while len(self._timelines) > KEPT_TIMELINES:
-                self._timelines.popitem(last=False)
-        return timeline
+            self._opened[video_id] = (video, timeline)
+            while len(self._opened) > KEPT_VIDEOS:
+                self._opened.popitem(last=False)
+        return DomainRules(domain, video, timeline)
+
+
+@contextmanager
+def _said_in_words(video_id: str) -> Iterator[None]:
+    """Say of a video that is not there what that means for somebody who has it open."""
+    try:
+        yield
+    except NotFoundError as error:
+        raise NotFoundError(
+            f"the video {video_id!r} is not in the library (any more); somebody may have removed "
+            "it, and its labels with it, so nothing can be stored or shown"
+        ) from error

@@ -103,6 +103,8 @@ def test_a_label_keeps_the_frame_it_was_made_on_and_that_frames_own_timestamp(
         (state(0, 4_000_001, "flight"), "ball_throw", "ends at 4.000 s, but 'flashes.mp4' lasts"),
         (state(0, event_type="bang"), "flashes", "no event type 'bang'; it has flash"),
         (state(0, 9), "flashes", "'flash' is a point, not a segment"),
+        (state(0, attributes={"hand": "left"}), "flashes", "no attribute 'hand'"),
+        (state(0, attributes={"note": 3}), "flashes", "'note' is text, not 3"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_sentence_and_the_rest_is_stored(
