@@ -6,12 +6,15 @@ import json
 import logging
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from prismata.catalog import ModelRecord
+from prismata.catalog import DetectionRunRecord, ModelRecord, VideoRecord
 from prismata.core.modelcard import ModelCard
+from prismata.core.scores import ScoreTrack
 from prismata.domains import DomainRegistry
 from prismata.services.workbench import Workbench
 from prismata.settings import Settings
@@ -164,6 +167,39 @@ def add_bundle(bench: Workbench, flash_bundle: Path) -> Callable[..., ModelRecor
         )
 
     return add
+
+
+@pytest.fixture
+def finished_run(bench: Workbench, tmp_path: Path) -> Callable[..., DetectionRunRecord]:
+    """Store a run that found the flashes of a video, as a detection child would leave it."""
+
+    def store(video: VideoRecord, model: ModelRecord, truth: SynthVideo) -> DetectionRunRecord:
+        times = np.arange(0, video.duration_us, 50_000, dtype=np.int64)
+        scores = np.full((times.size, 1), 0.05, np.float32)
+        for event in truth.events:
+            near = np.abs(times - event.start_us) < 100_000
+            scores[near, 0] = 0.6 + 0.3 * (np.abs(times[near] - event.start_us) < 50_000)
+        track = ScoreTrack(times, scores, ("flash",))
+        run = bench.catalog.detections.start(
+            video_id=video.id, model_id=model.id, settings={}, job_id=None
+        )
+        path = tmp_path / "scores.npz"
+        track.save(path)
+        key = f"detections/{run.id}/scores.npz"
+        bench.storage.put_file(key, path)
+        rules = ModelCard.from_json(json.dumps(model.card)).rules
+        return bench.catalog.detections.finish(
+            run.id,
+            [],
+            runtime="by hand",
+            result_key="",
+            scores_key=key,
+            peak_rss_mb=0.0,
+            wall_seconds=0.0,
+            settings={"rules": {name: asdict(rule) for name, rule in rules.items()}},
+        )
+
+    return store
 
 
 @pytest.fixture(scope="session")

@@ -37,6 +37,8 @@ export class CurveSource extends EventTarget {
     /** What the last drawing missed, most wanted first. @type {[number, number][]} */
     this.wanted = [];
     this.closed = false;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.retry = undefined;
   }
 
   /** @param {number} level */
@@ -127,7 +129,7 @@ export class CurveSource extends EventTarget {
     for (const [level, index] of this.wanted) {
       if (this.loading.size >= AT_ONCE) return;
       const key = `${level}/${index}`;
-      if (this.loading.has(key) || now < (this.failures.get(key) ?? 0)) continue;
+      if (this.tiles.has(key) || this.loading.has(key) || now < (this.failures.get(key) ?? 0)) continue;
       void this.load(level, index);
     }
   }
@@ -151,7 +153,10 @@ export class CurveSource extends EventTarget {
       }
     } catch (error) {
       this.failures.set(key, Date.now() + RETRY_MS);
-      setTimeout(() => this.tell(), RETRY_MS + 50);
+      this.retry ??= setTimeout(() => {
+        this.retry = undefined;
+        this.tell();
+      }, RETRY_MS + 50);
       if (!this.closed) this.dispatchEvent(new CustomEvent("trouble", { detail: { message: error instanceof Error ? error.message : String(error) } }));
     } finally {
       this.loading.delete(key);
@@ -166,6 +171,7 @@ export class CurveSource extends EventTarget {
 
   close() {
     this.closed = true;
+    clearTimeout(this.retry);
     this.wanted = [];
     this.tiles.clear();
   }

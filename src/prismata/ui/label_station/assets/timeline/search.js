@@ -73,7 +73,7 @@ export class LaneIndex {
       const end = this.ends[i];
       if (end < startUs) continue;
       // Only specks are merged: two long events that touch stay two.
-      if (from >= 0 && end - boxStart < usPerPx && start - boxEnd < usPerPx) {
+      if (from >= 0 && Math.max(end, boxEnd) - boxStart < usPerPx) {
         last = i;
         boxEnd = Math.max(boxEnd, end);
         continue;
