@@ -15,7 +15,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from prismata.catalog.columns import check_label
-from prismata.catalog.label_records import LABEL_FIELDS
+from prismata.catalog.label_records import LABEL_FIELDS, Change
 from prismata.catalog.schema import (
     METADATA,
     EventRow,
@@ -49,6 +49,7 @@ _CHUNK = 10_000
 _EVENT_TABLE = METADATA.tables[EventRow.__tablename__]
 _OPERATION_TABLE = METADATA.tables[LabelOperationRow.__tablename__]
 _COLUMNS = [getattr(EventRow, name) for name in LABEL_FIELDS]
+_SHARED_FIELDS = ("client", "author", "kind", "event_id", "before", "after")
 _SEVERAL_NAMED = 3
 
 
@@ -120,7 +121,7 @@ class LabelTransaction:
         self._sheet = sheet
         self._author = check_label(author, "author")
         self._now = now
-        self._seq = sheet.seq
+        self.seq = sheet.seq
         self._coverage = coverage_from_json(sheet.coverage)
         self._fields: State = {name: getattr(sheet, name) for name in SHEET_FIELDS}
         self._events: dict[str, _Held] = {}
@@ -140,13 +141,26 @@ class LabelTransaction:
         self._write_events(domain_version)
         for rows in _chunks(self._new_rows):
             self.session.execute(insert(_OPERATION_TABLE), rows)
-        if self._seq == self._sheet.seq:
+        if self.seq == self._sheet.seq:
             return
-        self._sheet.seq = self._seq
+        self._sheet.seq = self.seq
         self._sheet.coverage = coverage_to_json(self._coverage)
         for name, value in self._fields.items():
             setattr(self._sheet, name, value)
         self._sheet.updated_at = self._now
+
+    def changes(self) -> tuple[Change, ...]:
+        """Return what the operations of this transaction did, in order."""
+        return tuple(
+            Change(
+                seq=row["seq"],
+                op=row["id"],
+                at=row["created_at"],
+                **{name: row[name] for name in _SHARED_FIELDS},
+            )
+            for row in self._new_rows
+            if row["seq"] is not None
+        )
 
     def event(self, event_id: str) -> State | None:
         """Return the whole state of an event that an operation of this transaction names."""
@@ -334,7 +348,7 @@ class LabelTransaction:
         conflict: str | None = None,
     ) -> None:
         if conflict is None:
-            self._seq += 1
+            self.seq += 1
         self._logged[operation.id] = _Logged(
             is_ours=True, event_id=operation.event_id, before=before, conflict=conflict
         )
@@ -343,7 +357,7 @@ class LabelTransaction:
                 "id": operation.id,
                 "video_id": self._video.id,
                 "domain": self._sheet.domain,
-                "seq": self._seq if conflict is None else None,
+                "seq": self.seq if conflict is None else None,
                 "client": operation.client,
                 "client_seq": operation.seq,
                 "author": self._author,

@@ -62,10 +62,38 @@ class LabelLogRepository:
             NotFoundError: If there is no such video.
             InvalidInputError: If the author is empty.
         """
+        results, _ = self.apply_and_tell(video_id, domain, operations, author, rules, since=None)
+        return results
+
+    def apply_and_tell(
+        self,
+        video_id: str,
+        domain: str,
+        operations: Sequence[Operation],
+        author: str,
+        rules: LabelRules,
+        *,
+        since: int | None,
+    ) -> tuple[Results, Changes]:
+        """Do as `apply` and return the changes after number `since` too, one's own among them.
+
+        None: only those that these operations made.
+
+        Raises:
+            NotFoundError: If there is no such video.
+            InvalidInputError: If the author is empty.
+        """
         with self._writing(video_id, domain, author) as transaction:
+            seq = transaction.seq
             results = transaction.apply(operations, rules)
             transaction.finish(rules.domain_version)
-        return results
+            if since is None or since == seq:
+                own = transaction.changes()
+                told = Changes(transaction.seq, own if len(own) <= MAX_CHANGES else None)
+            else:
+                key = (video_id, domain, transaction.seq)
+                told = _read_changes(transaction.session, *key, since, MAX_CHANGES)
+        return results, told
 
     def sheet(self, video_id: str, domain: str) -> SheetRecord:
         """Return the sheet of a video, a fresh one where nothing was stored yet.
@@ -128,24 +156,9 @@ class LabelLogRepository:
         Raises:
             NotFoundError: If there is no such video.
         """
-        query = (
-            select(LabelOperationRow)
-            .where(
-                LabelOperationRow.video_id == video_id,
-                LabelOperationRow.domain == domain,
-                LabelOperationRow.seq > since,
-            )
-            .order_by(LabelOperationRow.seq)
-            .limit(limit + 1)
-        )
         with self._database.read() as session:
             seq = _read_sheet(session, video_id, domain).seq
-            if since > seq or since < 0:
-                return Changes(seq, None)
-            found = [_to_change(row) for row in session.scalars(query)]
-        if len(found) > limit:
-            return Changes(seq, None)
-        return Changes(found[-1].seq if found else seq, tuple(found))
+            return _read_changes(session, video_id, domain, seq, since, limit)
 
     def history(
         self, video_id: str, domain: str, *, before: int | None = None, limit: int = 100
@@ -263,6 +276,27 @@ def _read_sheet(session: Session, video_id: str, domain: str) -> SheetRecord:
         return _to_sheet(row)
     get_row(session, VideoRow, video_id, "video")
     return SheetRecord(video_id, domain, 0, (), "new", "", "", NEVER_MIRRORED, None)
+
+
+def _read_changes(
+    session: Session, video_id: str, domain: str, seq: int, since: int, limit: int
+) -> Changes:
+    if since > seq or since < 0:
+        return Changes(seq, None)
+    query = (
+        select(LabelOperationRow)
+        .where(
+            LabelOperationRow.video_id == video_id,
+            LabelOperationRow.domain == domain,
+            LabelOperationRow.seq > since,
+        )
+        .order_by(LabelOperationRow.seq)
+        .limit(limit + 1)
+    )
+    found = [_to_change(row) for row in session.scalars(query)]
+    if len(found) > limit:
+        return Changes(seq, None)
+    return Changes(found[-1].seq if found else seq, tuple(found))
 
 
 def _check_seq(sheet: SheetRecord, seq: int) -> None:
