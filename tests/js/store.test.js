@@ -482,3 +482,99 @@ test("the status of a video merges by field, and who comes too late is told", as
   assert.equal(bob.store.sheet.status, "in_progress");
   assert.match(bob.heard("refused")[0].message, /somebody else changed the video/);
 });
+
+test("a conflict is over when the other one comes to the same", async () => {
+  const { ada, bob, id } = await quarrel();
+  ada.store.update(id, { start_us: 1_500_000 });
+  await ada.clock.pass(5000);
+  assert.deepEqual(bob.store.conflicts, []);
+  assert.equal(bob.storage?.count("prismata.conflict/"), 0);
+});
+
+test("an edit does not wait for a request for news that hangs", async () => {
+  const tab = await opened();
+  const answer = tab.api.fetch;
+  tab.api.fetch = (path, init) =>
+    String(path).includes("/changes") ? new Promise((_, reject) => init?.signal?.addEventListener("abort", () => reject(init?.signal?.reason))) : answer(path, init);
+  await tab.clock.pass(2000);
+  assert.equal(tab.store.sender.isSending, true);
+  tab.store.create(SEGMENT);
+  await tab.clock.pass(30);
+  assert.equal(tab.server.events.size, 1);
+  assert.equal(tab.store.status.state, "saved");
+});
+
+test("a change that is told twice, or out of its place, counts once", async () => {
+  const tab = await opened();
+  const id = tab.store.create(SEGMENT);
+  await tab.clock.pass(100);
+  tab.store.update(id, { start_us: 1_100_000 });
+  await tab.clock.pass(100);
+  const [first] = /** @type {any[]} */ (tab.server.changes);
+  tab.store.onAnswer({ seq: 1, changes: [first] });
+  assert.equal(tab.store.get(id)?.start_us, 1_100_000);
+  assert.equal(tab.store.ledger.seq, 2);
+});
+
+test("an edit that the log tells of is saved, even without an answer of its own", async () => {
+  const tab = await opened();
+  tab.losesAnswers = true;
+  tab.store.create(SEGMENT);
+  await tab.clock.pass(30);
+  assert.equal(tab.store.status.pending, 1);
+  tab.store.onAnswer({ seq: 1, changes: /** @type {any[]} */ (tab.server.changes) });
+  assert.equal(tab.store.status.pending, 0);
+  assert.equal(tab.storage?.count(OPS), 0);
+});
+
+test("which frame a moved event lies on is unknown until the server says it", async () => {
+  const tab = await opened();
+  const id = tab.store.create(SEGMENT);
+  await tab.clock.pass(100);
+  assert.equal(tab.store.get(id)?.frame_index, 25);
+  tab.store.update(id, { start_us: 1_200_000 });
+  assert.equal(tab.store.get(id)?.frame_index, null);
+  tab.store.update(id, { "attributes.note": "x" });
+  await tab.clock.pass(100);
+  assert.equal(tab.store.get(id)?.frame_index, 30);
+});
+
+test("a transaction is undone from its end, and redone from its beginning", async () => {
+  const tab = await opened();
+  const id = tab.store.create(SEGMENT);
+  tab.store.transaction("two moves", () => {
+    tab.store.update(id, { start_us: 1_100_000 });
+    tab.store.update(id, { start_us: 1_300_000 });
+  });
+  tab.store.undo();
+  assert.equal(tab.store.get(id)?.start_us, 1_000_000);
+  tab.store.redo();
+  assert.equal(tab.store.get(id)?.start_us, 1_300_000);
+  await tab.clock.pass(100);
+  assert.equal(tab.server.events.get(id)?.start_us, 1_300_000);
+  assert.deepEqual(tab.heard("refused"), []);
+});
+
+test("500 steps can be undone, and no more are kept", async () => {
+  const tab = await opened();
+  for (let i = 0; i < 510; i++) tab.store.create({ ...SEGMENT, start_us: i });
+  assert.equal(tab.storage?.count("prismata.undo/"), 500);
+  const again = await tab.reload();
+  let undone = 0;
+  while (again.store.undo()) undone += 1;
+  assert.equal(undone, 500);
+  assert.equal(again.store.list().length, 10);
+});
+
+test("a store that is closed still sends what is pending, and then nothing more", async () => {
+  const tab = await opened();
+  tab.store.create(SEGMENT);
+  tab.store.close();
+  await tab.clock.pass(100);
+  assert.equal(tab.server.events.size, 1);
+  assert.equal(tab.storage?.count(OPS), 0);
+  const requests = tab.server.requests.length;
+  await tab.clock.pass(60_000);
+  assert.equal(tab.server.requests.length, requests);
+  assert.equal(tab.clock.timers.size, 0);
+});
