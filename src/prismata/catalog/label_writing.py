@@ -30,7 +30,7 @@ from prismata.core.operations import (
     Operation,
     OperationResult,
     State,
-    check_attributes,
+    check_attribute_size,
     cover_state,
     is_same,
     merge_state,
@@ -264,7 +264,7 @@ class LabelTransaction:
                 return self._conflict(operation, "this event exists already, and differs")
             self._log(operation, standing, standing)
             return OperationResult(operation.id, "applied")
-        check_attributes(wanted["attributes"])
+        check_attribute_size(wanted["attributes"])
         to_event(wanted)
         rules.check(wanted, self._undone_state(operation))
         self.put_event(operation, _placed(wanted, rules))
@@ -287,7 +287,7 @@ class LabelTransaction:
             to_event(wanted)
         except InvalidInputError as error:
             return self._conflict(operation, f"both edits together do not fit: {error}")
-        check_attributes(wanted["attributes"])
+        check_attribute_size(wanted["attributes"])
         rules.check(wanted, standing)
         is_moved = wanted["start_us"] != standing["start_us"]
         self.put_event(operation, _placed(wanted, rules) if is_moved else wanted)

@@ -183,7 +183,7 @@ def to_event(state: State) -> Event:
     return Event(state["start_us"], state["end_us"], state["event_type"], state["kind"])
 
 
-def check_attributes(attributes: Mapping[str, Any]) -> None:
+def check_attribute_size(attributes: Mapping[str, Any]) -> None:
     """Check that the attributes of an event, its note among them, are of a size that travels.
 
     Raises:
