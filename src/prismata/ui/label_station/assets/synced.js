@@ -137,16 +137,17 @@ export class SyncedLabels extends EventTarget {
     this.settle(operation);
     if (status === "applied") return;
     const title = this.steps.forget(operation.id);
+    const why = message.replace(/\.$/, "");
     const { event_id, kind, undoes } = operation;
     if (status === "refused") {
       if (kind === "create") this.neverMade.add(event_id);
-      this.refuse(`${title ? `The ${title} was taken back: ` : ""}${message}.`, operation);
+      this.refuse(`${title ? `The ${title} was taken back: ` : ""}${why}.`, operation);
     } else if (!event_id) {
-      this.refuse(`The ${title || "change"} was taken back: ${message}.`, operation);
+      this.refuse(`The ${title || "change"} was taken back: ${why}.`, operation);
     } else if (!this.neverMade.has(event_id)) {
       const theirs = this.ledger.base.get(event_id) ?? null;
       if (this.lost.add(operation, whole, theirs)) this.changed.conflicts = true;
-      if (undoes) this.refuse(`The ${title || "change"} could not be taken back: ${message}.`, operation);
+      if (undoes) this.refuse(`The ${title || "change"} could not be taken back: ${why}.`, operation);
     }
   }
 
