@@ -21,7 +21,15 @@ OPTIONS = {
     ("videos", "prepare"): ["names", "--json"],
     ("videos", "group"): ["group", "names"],
     ("videos", "remove"): ["--yes"],
-    ("labels", "import"): ["--domain", "--apply", "--replace", "--map", "--ignore", "--onset"],
+    ("labels", "import"): [
+        "--domain",
+        "--apply",
+        "--replace",
+        "--partial",
+        "--map",
+        "--ignore",
+        "--onset",
+    ],
     ("labels", "migrate"): ["--rename", "--retire", "--length", "--apply", "--json"],
     ("labels", "list"): ["--domain", "--video", "--json"],
     ("labels", "export"): ["--domain", "--format", "--video", "--to"],
@@ -165,13 +173,21 @@ def test_labels_are_imported_only_when_applied(prismata, settings, flashes, tmp_
     prismata("ingest", flashes.path)
     dry = prismata(*command, "--json").json
     assert (dry["applied"], dry["stored"]) == (False, 0)
-    assert "Nothing was written" in prismata(*command).err
+    shown = prismata(*command)
+    assert "Nothing was written" in shown.err
+    assert "complete: the videos above count as watched to their end" in shown.out
+    assert "partial: what was watched stays as it is" in prismata(*command, "--partial").out
     assert annotations(settings) == []
     assert not (settings.storage_dir / "labels").exists()
     count = len(flashes.events)
-    assert prismata(*command, "--apply", "--json").json["stored"] == count
+    assert prismata(*command, "--apply", "--partial", "--json").json["stored"] == count
+    (mirror,) = (settings.storage_dir / "labels" / "flashes").iterdir()
+    assert json.loads(mirror.read_text())["coverage"] == []
     assert prismata(*command, "--apply", "--json").json["stored"] == 0
     assert len(annotations(settings)) == count
+    written = json.loads(mirror.read_text())
+    assert (len(written["events"]), written["seq"]) == (count, count + 1)
+    assert written["coverage"] == [[0, 4_000_000, "watched"]]
     listed = prismata("labels", "list", "--domain", "flashes", "--json").json["labels"]
     assert [item["start_us"] for item in listed] == [event.start_us for event in flashes.events]
     assert f"{count} labels" in prismata("labels", "list", "--domain", "flashes").out
