@@ -10,10 +10,13 @@ import { clear, mix } from "./theme.js";
  * @typedef {import("./search.js").LaneIndex<any>} LaneIndex
  * @typedef {{id: string, edge: "start" | "end" | null}} Selection
  * @typedef {{id: string, event_type: string, kind: string, start_us: number, end_us: number, review_state?: string}} Shown
- * @typedef {{context: CanvasRenderingContext2D, theme: Theme, ratio: number, view: View, hatch: CanvasPattern | string}} Scene
+ * @typedef {{context: CanvasRenderingContext2D, theme: Theme, ratio: number, view: View, hatch: CanvasPattern | string,
+ *   sprites: Map<string, HTMLCanvasElement>}} Scene
  */
 
 const BAR_INSET = 3;
+/** With more bars than this in a lane, corners and outlines cost more than they show. */
+const MANY = 80;
 /** A bar is never thinner, so that one frame in two hours can still be seen. */
 const LEAST_BAR_PX = 3;
 
@@ -41,7 +44,10 @@ export function drawEvents(scene, row, index, isApart) {
   const box = eventBox(row);
   const { first, stop } = index.range(view.startUs, view.endUs);
   const dense = stop - first > view.width / 5;
+  const many = stop - first > MANY;
   const solid = new Path2D();
+  const diamond = diamondOf(scene, color, Math.min(9, box.height / 2));
+  context.fillStyle = color;
   /** @type {Shown[]} */
   const special = [];
   const half = Math.min(9, box.height / 2);
@@ -54,16 +60,17 @@ export function drawEvents(scene, row, index, isApart) {
     if (alone && (event.review_state === "rejected" || event.review_state === "unsure")) {
       special.push(event);
     } else if (event.kind === "point" && !dense) {
-      addDiamond(solid, view.xOf(startUs), box.top + box.height / 2, half);
+      const size = diamond.width / scene.ratio;
+      context.drawImage(diamond, view.xOf(startUs) - size / 2, box.top + (box.height - size) / 2, size, size);
     } else {
       const { x, width } = barOf(view, startUs, endUs, event.kind === "point" || !alone ? 1.5 : LEAST_BAR_PX);
-      if (width > 6) solid.roundRect(x, box.top, width, box.height, 3);
+      if (many) context.fillRect(x, box.top, width, box.height);
+      else if (width > 6) solid.roundRect(x, box.top, width, box.height, 3);
       else solid.rect(x, box.top, width, box.height);
     }
   });
-  context.fillStyle = color;
-  context.fill(solid);
-  if (!dense) {
+  if (!many) {
+    context.fill(solid);
     context.strokeStyle = mix(color, theme.text, theme.dark ? 0.2 : 0.45);
     context.lineWidth = 1;
     context.stroke(solid);
@@ -98,6 +105,33 @@ function addDiamond(path, x, y, half) {
   path.lineTo(x, y + half);
   path.lineTo(x - half * 0.8, y);
   path.closePath();
+}
+
+/**
+ * A diamond drawn once; hundreds of them are copied much faster than they are drawn.
+ *
+ * @param {Scene} scene
+ * @param {string} color
+ * @param {number} half
+ */
+function diamondOf({ sprites, ratio, theme }, color, half) {
+  const key = `${color} ${half}`;
+  let sprite = sprites.get(key);
+  if (!sprite) {
+    sprite = document.createElement("canvas");
+    sprite.width = sprite.height = Math.ceil((2 * half + 4) * ratio);
+    const paint = /** @type {CanvasRenderingContext2D} */ (sprite.getContext("2d"));
+    paint.scale(ratio, ratio);
+    const middle = sprite.width / ratio / 2;
+    paint.beginPath();
+    addDiamond(paint, middle, middle, half);
+    paint.fillStyle = color;
+    paint.fill();
+    paint.strokeStyle = mix(color, theme.text, theme.dark ? 0.2 : 0.45);
+    paint.stroke();
+    sprites.set(key, sprite);
+  }
+  return sprite;
 }
 
 /**

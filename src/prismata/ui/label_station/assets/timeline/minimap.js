@@ -58,7 +58,7 @@ export class Minimap {
    * @param {number} tall
    * @param {{lanes: LaneType[], indices: Map<string, LaneIndex>, coverage: [number, number, string][]}} what
    */
-  paint({ theme, ratio, view, hatch }, wide, tall, { lanes, indices, coverage }) {
+  paint({ theme, ratio, view, hatch, sprites }, wide, tall, { lanes, indices, coverage }) {
     this.canvas.width = wide;
     this.canvas.height = tall;
     this.stale = false;
@@ -70,7 +70,7 @@ export class Minimap {
     context.fillRect(0, 0, width, height);
     const scale = width / view.durationUs;
     const foot = height - COVERAGE_PX;
-    const scene = { context, theme, ratio, view, hatch };
+    const scene = { context, theme, ratio, view, hatch, sprites };
     for (const [start, end, state] of coverage) {
       drawCovered(scene, state, start * scale, foot + 1, Math.max(1, (end - start) * scale), COVERAGE_PX - 1);
     }
@@ -79,12 +79,10 @@ export class Minimap {
     lanes.forEach((lane, i) => {
       const index = indices.get(lane.name);
       if (!index) return;
-      const path = new Path2D();
-      index.eachBox(0, view.durationUs, 1 / scale, (_from, _to, startUs, endUs) => {
-        path.rect(startUs * scale - 0.5, 1.5 + i * step, Math.max(2, (endUs - startUs) * scale), mark);
-      });
       context.fillStyle = theme.dark ? lane.color : mix(lane.color, theme.text, 0.15);
-      context.fill(path);
+      index.eachBox(0, view.durationUs, 1 / scale, (_from, _to, startUs, endUs) => {
+        context.fillRect(startUs * scale - 0.5, 1.5 + i * step, Math.max(2, (endUs - startUs) * scale), mark);
+      });
     });
   }
 }

@@ -41,6 +41,8 @@ export class Painter {
     this.ratio = 1;
     /** @type {CanvasPattern | string} */
     this.hatch = "#888";
+    /** Small drawings that are copied many times. @type {Map<string, HTMLCanvasElement>} */
+    this.sprites = new Map();
   }
 
   /** @param {"still" | "moving"} layer */
@@ -84,6 +86,7 @@ export class Painter {
   /** Colours, labels or size changed: nothing that was drawn in advance is right. */
   renew() {
     this.minimap.stale = true;
+    this.sprites.clear();
     const context = this.still.getContext("2d");
     if (context) this.hatch = hatching(context, mix(this.timeline.theme.text, this.timeline.theme.ground, 0.35), this.ratio);
   }
@@ -96,7 +99,7 @@ export class Painter {
     const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
     context.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
     context.clearRect(0, 0, this.width, this.height);
-    return { context, theme: this.timeline.theme, ratio: this.ratio, view: this.timeline.view, hatch: this.hatch };
+    return { context, theme: this.timeline.theme, ratio: this.ratio, view: this.timeline.view, hatch: this.hatch, sprites: this.sprites };
   }
 
   paintStill() {
