@@ -28,7 +28,8 @@ export async function openVideo(video, seeker, { url, frames, codec }, isCurrent
   // Each frame is verified for itself, so those that can be reached are still shown.
   const lastUs = frames.startUs(frames.count - 1);
   const reachUs = video.duration * 1e6 - (seeker.zeroUs ?? 0);
-  return { isShown: true, trouble: lastUs > reachUs ? shortVideo(lastUs, reachUs) : undefined };
+  const isReached = lastUs <= reachUs || (await seeker.approach(frames.count - 1)).exact;
+  return { isShown: true, trouble: isReached ? undefined : shortVideo(lastUs, reachUs) };
 }
 
 /** @param {HTMLVideoElement} video @returns {Promise<void>} when its header is read, or it failed */
