@@ -15,10 +15,10 @@ import json
 import os
 import random
 import secrets
-import sys
 import tempfile
 import time
 from pathlib import Path
+from runpy import run_path
 from typing import Any
 
 import numpy as np
@@ -35,8 +35,7 @@ from prismata.services.workbench import Workbench
 from prismata.settings import Settings
 from prismata.wiring import open_workbench
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests/browser"))
+PAGE = Path(__file__).resolve().parents[1] / "tests/browser/timeline_app.py"
 
 CHROMIUM = "/usr/bin/chromium"
 UNBOUND = ("--disable-frame-rate-limit", "--disable-gpu-vsync")
@@ -191,8 +190,6 @@ def measure_page(url: str, counts: list[int], seconds: float) -> list[dict[str, 
 
 def main() -> None:
     """Measure and print."""
-    from timeline_app import TimelineApp
-
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=6)
     parser.add_argument("--events", type=int, nargs="+", default=[2_000, 20_000, 100_000])
@@ -216,7 +213,9 @@ def main() -> None:
                 "run": run.id,
                 "token": mint_token(secret, "video", run.video_id),
             }
-            app = TimelineApp(config, create_routes(bench, secret), events=make_events)
+            app = run_path(str(PAGE))["TimelineApp"](
+                config, create_routes(bench, secret), events=make_events
+            )
             with app.running():
                 pages = measure_page(app.url, arguments.events, arguments.seconds)
     print(json.dumps({"server": server, "pages": pages, "load": os.getloadavg()}))
