@@ -3,12 +3,20 @@
 import re
 import warnings
 
+import numpy as np
 import pytest
 
 from prismata.core.events import Event
 from prismata.services.detect import DetectRequest, prepare_detection, run_detection
 from prismata.services.ingest import ingest_file, remove_video
-from prismata.services.labels import add_label, list_labels
+from prismata.services.labels import (
+    ImportOptions,
+    add_label,
+    apply_label_import,
+    list_labels,
+    plan_label_import,
+)
+from prismata.testing.barcode import read_barcode, write_barcode_video
 
 READY = ".frame-of-station[data-ready=true]"
 SAVED = ".saved[data-state=saved]"
@@ -254,3 +262,63 @@ def test_the_page_is_never_wider_than_a_telephone(page, server, empty_video):
     page.get_by_role("button", name=re.compile("Release")).click()
     saved(page)
     page.locator(".event-row").wait_for()
+
+
+def test_an_hevc_upload_becomes_playable_with_the_same_frames(
+    page, server, bench, empty_video, tmp_path
+):
+    made = write_barcode_video(tmp_path / "phone.mp4", frames=40, codec="libx265", gop=40)
+    open_station(page, server, empty_video)
+    page.get_by_text("Add videos").click()
+    page.locator("input[accept^=video]").set_input_files(str(made))
+    page.locator(".rendition").filter(has_text="proxy of hevc, same frames").wait_for()
+    (stored_video,) = [item for item in bench.catalog.videos.list() if item.name == "phone.mp4"]
+    page.locator(".screen").click()
+    wait_for_frame(page, 0)
+    for _ in range(3):
+        page.keyboard.press("Shift+ArrowRight")
+    wait_for_frame(page, 30)
+    assert read_barcode(shown_pixels(page)) == 30
+    page.keyboard.press("1")
+    wait_until(page, lambda: len(stored(bench, stored_video)) == 1)
+    (record,) = stored(bench, stored_video)
+    timeline = bench.timeline(stored_video)
+    assert (record.frame_index, record.source_pts) == (30, timeline.source_pts(30))
+
+
+def shown_pixels(page):
+    """The picture that the player shows, as a `(H, W, 3)` array."""
+    flat, width, height = page.locator("video").evaluate(
+        """video => {
+            const canvas = document.createElement("canvas");
+            [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
+            const drawn = canvas.getContext("2d");
+            drawn.drawImage(video, 0, 0);
+            const {data} = drawn.getImageData(0, 0, canvas.width, canvas.height);
+            return [Array.from(data), canvas.width, canvas.height];
+        }"""
+    )
+    return np.array(flat, np.uint8).reshape(height, width, 4)[:, :, :3]
+
+
+def test_a_hundred_thousand_events_in_one_video_stay_usable(
+    page, server, bench, empty_video, tmp_path
+):
+    number, duration_s = 100_000, empty_video.duration_us / 1e6
+    rows = [
+        f"{empty_video.name},release,point,{index * duration_s / number:.6f},"
+        for index in range(number)
+    ]
+    table = tmp_path / "many.csv"
+    table.write_text("\n".join(["video,label,kind,start_s,end_s", *rows]))
+    plan = plan_label_import(bench, table, ImportOptions("ball_throw", {}))
+    assert apply_label_import(bench, plan, "ball_throw") == number
+    page.set_default_timeout(90_000)
+    open_station(page, server, empty_video)
+    page.locator(".count").filter(has_text=f"{number} events").wait_for()
+    drawn = page.locator(".event-row").count()
+    assert 0 < drawn < 200, "only the rows in sight exist"
+    page.keyboard.press("1")
+    page.locator(".count").filter(has_text=f"{number + 1} events").wait_for()
+    saved(page)
+    wait_until(page, lambda: bench.catalog.events.count_by_type("ball_throw")["release"] > number)

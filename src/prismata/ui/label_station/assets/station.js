@@ -20,8 +20,6 @@ import { ExactPlayer } from "./player.js";
 
 const TOLD_MS = 6000;
 
-/** Where somebody was in a video, over a remount and a switch. @type {Map<string, number>} */
-const positions = new Map();
 
 export class Station {
   /**
@@ -134,11 +132,11 @@ export class Station {
     this.ui.redo.setAttribute("aria-label", store.canRedo ? "redo" : "nothing to redo");
   }
 
-  /** @param {{us: number, playing: boolean}} shown */
-  onFrame({ us, playing }) {
+  /** @param {{us: number, playing: boolean, exact: boolean}} shown */
+  onFrame({ us, playing, exact }) {
     this.parts?.timeline.setPlayhead(us);
     if (playing) this.parts?.timeline.follow(us);
-    positions.set(this.data.video.id, us);
+    if (exact) rememberPosition(this.data.video.id, us);
   }
 
   onLabels() {
@@ -191,7 +189,7 @@ export class Station {
       url: this.mediaUrl("", { rendition }),
       frames: parts.frames,
       codec: rendition === "proxy" ? "h264" : data.video.codec,
-      startFrame: this.player.shown ?? parts.frames.indexAt(positions.get(data.video.id) ?? 0),
+      startFrame: this.player.shown ?? parts.frames.indexAt(rememberedPosition(data.video.id)),
     });
   }
 
@@ -375,6 +373,24 @@ export class Station {
       if (part && typeof part === "object" && "close" in part && typeof part.close === "function" && part !== this.parts?.cheatsheet) part.close();
     }
     this.player.close();
+  }
+}
+
+/** Where this tab was in a video, over a remount, a switch and a reload. @param {string} video @param {number} us */
+function rememberPosition(video, us) {
+  try {
+    sessionStorage.setItem(`prismata.at/${video}`, String(us));
+  } catch {
+    // Then it starts at the beginning next time.
+  }
+}
+
+/** @param {string} video */
+function rememberedPosition(video) {
+  try {
+    return Number(sessionStorage.getItem(`prismata.at/${video}`)) || 0;
+  } catch {
+    return 0;
   }
 }
 

@@ -17,7 +17,7 @@ import { summaryOf } from "./words.js";
  * @typedef {import("./lanes.js").Shown} Shown
  * @typedef {import("./lanes.js").Selection} Selection
  * @typedef {import("./strips.js").ThumbSheet} ThumbSheet
- * @typedef {EventTarget & {list: () => Shown[], coverage: [number, number, string][]}} Store what is read of the store
+ * @typedef {EventTarget & {list: () => Shown[], coverage: readonly (readonly [number, number, string])[]}} Store what is read of the store
  * @typedef {{label: string, x: number, event?: Shown, snapUs?: number | null, threshold?: string,
  *   paint?: {start_us: number, end_us: number, state: string | null}}} Draft what a drag shows before it ends
  */
