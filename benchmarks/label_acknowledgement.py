@@ -32,6 +32,7 @@ from prismata.catalog import VideoRecord
 from prismata.core.operations import Operation
 from prismata.services.annotate import DomainRules
 from prismata.services.ingest import ingest_file
+from prismata.services.label_mirror import write_mirror
 from prismata.services.workbench import Workbench
 from prismata.settings import Settings
 from prismata.testing.synth import render_flashes
@@ -131,6 +132,7 @@ def store_many(bench: Workbench, video: VideoRecord, number: int) -> float:
     results = bench.catalog.labels.apply(video.id, DOMAIN, operations, USER, rules)
     if any(result.status != "applied" for result in results):
         raise SystemExit("an event was not stored")
+    write_mirror(bench, video, DOMAIN)
     return time.perf_counter() - started
 
 

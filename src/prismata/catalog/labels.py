@@ -38,6 +38,8 @@ MAX_CHANGES = 2000
 MAX_HISTORY = 500
 NEVER_MIRRORED = -1
 
+_ROWS_AT_ONCE = 1000
+
 
 class LabelLogRepository:
     """Label logs of one catalog."""
@@ -146,7 +148,9 @@ class LabelLogRepository:
         with self._database.read() as session:
             # The sheet first: a change that comes between is then told again, which does no harm.
             sheet = _read_sheet(session, video_id, domain)
-            return LoadedLabels(sheet, [list(row) for row in session.execute(query)])
+            # In pieces, so that 100,000 rows do not keep other threads waiting.
+            rows = session.execute(query.execution_options(yield_per=_ROWS_AT_ONCE))
+            return LoadedLabels(sheet, [list(row) for row in rows])
 
     def changes(
         self, video_id: str, domain: str, since: int, *, limit: int = MAX_CHANGES

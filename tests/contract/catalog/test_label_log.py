@@ -49,18 +49,21 @@ def over(start_us, end_us, **more):
     return hit(start_us) | {"end_us": end_us, "event_type": "over", "kind": "segment"} | more
 
 
+IDS = count(1)
+
+
 class Desk:
     """Writes operations on one video, with a new id and count for each."""
 
     def __init__(self, catalog, video):
         self.catalog, self.video_id = catalog, video.id
-        self._ids = count(1)
+        self._ids = IDS
 
     def operation(self, kind, event_id=0, before=None, after=None, **more):
         value = next(self._ids)
         event = number(event_id) if kind in ("create", "update", "delete") else ""
         return Operation(
-            **({"id": number(1000 + value), "client": "c" * 16, "seq": value} | more),
+            **({"id": number(1_000_000 + value), "client": "c" * 16, "seq": value} | more),
             kind=kind,
             event_id=event,
             before=before,
@@ -137,6 +140,16 @@ def test_an_operation_sent_again_is_answered_as_the_first_time_and_changes_nothi
     twice = desk.operation("create", 2, after=hit(7))
     assert [result.status for result in desk.send(twice, twice)] == ["applied", "applied"]
     assert desk.sheet.seq == before[1] + 1
+
+
+def test_a_conflict_stays_one_when_it_is_sent_again_later(desk):
+    """Its author was told; applied behind their back it would surprise them."""
+    desk.do("create", 1, after=hit(0))
+    clash = desk.operation("update", 1, {"event_type": "x"}, {"event_type": "over"})
+    assert desk.send(clash)[0].status == "conflict"
+    desk.do("update", 1, {"event_type": "hit"}, {"event_type": "x"})
+    (again,) = desk.send(clash)
+    assert (again.status, again.current["event_type"]) == ("conflict", "x")
 
 
 def test_two_people_change_two_things_about_one_event(desk):
