@@ -62,7 +62,7 @@ async function loaded(made, start, end, usPerPx) {
 test("the level is the finest whose bins can be seen", () => {
   const made = source();
   assert.equal(made.levelFor(1), 0);
-  assert.equal(made.levelFor(BASE / 1.5), 0);
+  assert.equal(made.levelFor(BASE / 2), 0);
   assert.equal(made.levelFor(BASE), 1);
   assert.equal(made.levelFor(1e9), 3);
 });

@@ -5,7 +5,7 @@ const KEPT_TILES = 400;
 const AT_ONCE = 3;
 const RETRY_MS = 4000;
 /** A bin is at least so wide on screen, so that a curve has a few hundred points at any zoom. */
-const BIN_PX = 1.5;
+const BIN_PX = 2;
 /** More empty bins than this are a gap, not the line between two samples. */
 const BRIDGED_BINS = 3;
 
@@ -225,7 +225,8 @@ export function drawCurve(context, { source, pieces, column, xOf, top, height, s
   const scale = height / 255;
   const area = new Path2D();
   const line = new Path2D();
-  const ridge = new Path2D();
+  context.fillStyle = stroke;
+  context.globalAlpha = 0.45;
   let lastX = NaN;
   eachBin(source, pieces, column, (us, lowest, highest, begins) => {
     const x = xOf(us);
@@ -234,26 +235,20 @@ export function drawCurve(context, { source, pieces, column, xOf, top, height, s
       if (lastX === lastX) area.lineTo(lastX, foot);
       area.moveTo(x, foot);
       line.moveTo(x, y);
-      ridge.moveTo(x, foot - lowest * scale);
     } else {
       line.lineTo(x, y);
     }
     area.lineTo(x, y);
     // A bin that holds both highs and lows is a stroke from one to the other.
-    if (highest - lowest > 12) {
-      ridge.moveTo(x, y);
-      ridge.lineTo(x, foot - lowest * scale);
-    }
+    if (highest - lowest > 24) context.fillRect(x - 0.5, y, 1, (highest - lowest) * scale);
     lastX = x;
   });
+  context.globalAlpha = 1;
   if (lastX !== lastX) return;
   area.lineTo(lastX, foot);
   context.fillStyle = fill;
   context.fill(area);
   context.strokeStyle = stroke;
   context.lineWidth = 1;
-  context.globalAlpha = 0.45;
-  context.stroke(ridge);
-  context.globalAlpha = 1;
   context.stroke(line);
 }

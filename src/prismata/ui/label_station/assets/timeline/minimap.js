@@ -24,7 +24,7 @@ export class Minimap {
   /**
    * @param {Scene} scene
    * @param {Row} row
-   * @param {{lanes: LaneType[], indices: Map<string, LaneIndex>, coverage: [number, number, string][]}} what
+   * @param {{lanes: LaneType[], indices: Map<string, LaneIndex>, coverage: readonly (readonly [number, number, string])[]}} what
    */
   draw(scene, row, what) {
     const { context, theme, view, ratio } = scene;
@@ -56,7 +56,7 @@ export class Minimap {
    * @param {Scene} scene
    * @param {number} wide
    * @param {number} tall
-   * @param {{lanes: LaneType[], indices: Map<string, LaneIndex>, coverage: [number, number, string][]}} what
+   * @param {{lanes: LaneType[], indices: Map<string, LaneIndex>, coverage: readonly (readonly [number, number, string])[]}} what
    */
   paint({ theme, ratio, view, hatch, sprites }, wide, tall, { lanes, indices, coverage }) {
     this.canvas.width = wide;

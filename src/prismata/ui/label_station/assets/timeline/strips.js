@@ -197,7 +197,7 @@ function folded(peaks) {
  *
  * @param {Scene} scene
  * @param {Row} row
- * @param {[number, number, string][]} spans
+ * @param {readonly (readonly [number, number, string])[]} spans
  */
 export function drawCoverage(scene, row, spans) {
   const { context, theme, view } = scene;
