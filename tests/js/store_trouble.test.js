@@ -279,3 +279,22 @@ test("going back to an earlier state waits for what is pending, and is asked for
   await tab.clock.pass(15_000);
   assert.equal(tab.server.seq, 2, "the store goes on after a restore that failed");
 });
+
+test("an answer that says nothing of an edit is not asked for without end", async () => {
+  const tab = await opened();
+  const answer = tab.server.answer.bind(tab.server);
+  tab.server.answer = (path, init) => (path.endsWith("/ops") ? new Response('{"seq": 0, "changes": [], "results": []}') : answer(path, init));
+  let asked = 0;
+  const fetch = tab.api.fetch;
+  tab.api.fetch = (path, init) => {
+    asked += 1;
+    return fetch(path, init);
+  };
+  tab.store.create(SEGMENT);
+  await tab.clock.pass(6000);
+  assert.ok(asked >= 2 && asked <= 6, `${asked} requests`);
+  assert.equal(tab.store.status.state, "saving");
+  tab.server.answer = answer;
+  await tab.clock.pass(3000);
+  assert.equal(tab.store.status.state, "saved");
+});

@@ -43,6 +43,8 @@ export class Sender {
     /** @type {any} */
     this.timer = null;
     this.isPlanned = false;
+    /** The last answer said nothing of what was sent. */
+    this.isIgnored = false;
     this.turn = Promise.resolve();
     this.onRenewed = () => this.wake();
     parts.api.addEventListener("renewed", this.onRenewed);
@@ -94,7 +96,7 @@ export class Sender {
   planNext() {
     if (this.isClosed || this.trouble === "gone") return;
     if (this.failures) this.plan(this.delay());
-    else if (this.parts.pending().length) this.plan(0);
+    else if (this.parts.pending().length && !this.isIgnored) this.plan(0);
     else this.plan(this.parts.isHidden() ? POLL_HIDDEN_MS : POLL_MS);
   }
 
@@ -141,9 +143,10 @@ export class Sender {
 
   /** @param {Operation[]} operations */
   async post(operations) {
-    const { api, seq } = this.parts;
+    const { api, seq, pending } = this.parts;
     try {
       await this.take(await api.json(`${this.path}/ops`, { method: "POST", body: { since: seq(), ops: operations } }));
+      this.isIgnored = pending().includes(operations[0]);
       this.batch = Math.min(BATCH, this.batch * 2);
     } catch (error) {
       if (!isAboutTheBody(error)) throw error;
@@ -188,7 +191,10 @@ export class Sender {
     const { api, seq } = this.parts;
     return this.exclusive(async () => {
       // What was done before comes before.
-      while (this.parts.pending().length || !this.isLoaded) await this.once();
+      while (this.parts.pending().length || !this.isLoaded) {
+        await this.once();
+        if (this.isIgnored) throw new ApiError("offline", "The server does not take the edits before; go back once they are saved.", 0);
+      }
       const body = { seq: toSeq, ...as, since: seq() };
       await this.take(await api.json(`${this.path}/restore`, { method: "POST", body }));
     }).finally(() => this.planNext());
