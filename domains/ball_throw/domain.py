@@ -19,7 +19,7 @@ class BallThrow(Domain):
         EventType(
             "release",
             "point",
-            hotkey="r",
+            hotkey="t",
             guide="First frame in which the ball no longer touches the hand.",
         ),
         EventType(

@@ -68,7 +68,7 @@ def test_a_point_and_a_segment_are_labelled_by_keyboard_alone(page, server, benc
     for number in range(1, 6):
         page.keyboard.press("ArrowRight")
         wait_for_frame(page, number)
-    page.keyboard.press("1")
+    page.keyboard.press("t")
     page.keyboard.press("f")
     for number in range(6, 10):
         page.keyboard.press("ArrowRight")
@@ -89,7 +89,7 @@ def test_a_point_and_a_segment_are_labelled_by_keyboard_alone(page, server, benc
 
 def test_undo_and_redo_survive_a_reload(page, server, bench, empty_video):
     open_station(page, server, empty_video)
-    page.keyboard.press("1")
+    page.keyboard.press("t")
     wait_until(page, lambda: len(stored(bench, empty_video)) == 1)
     page.keyboard.press("Control+z")
     wait_until(page, lambda: stored(bench, empty_video) == [])
@@ -157,7 +157,7 @@ def test_a_suggestion_becomes_a_label_only_when_it_is_accepted(
 def test_a_removed_video_is_told_in_words_and_nothing_is_dropped(page, server, bench, empty_video):
     open_station(page, server, empty_video)
     remove_video(bench, empty_video.id)
-    page.keyboard.press("1")
+    page.keyboard.press("t")
     page.locator(".saved[data-state=gone]").wait_for()
     with page.expect_download() as waiting:
         page.get_by_role("button", name=re.compile("Download 1 unsaved")).click()
@@ -173,7 +173,7 @@ def test_an_unknown_video_in_the_address_gives_way_to_one_that_is_there(page, se
 def test_a_restarted_server_gets_what_was_done_meanwhile(page, server, bench, empty_video):
     open_station(page, server, empty_video)
     server.kill()
-    page.keyboard.press("1")
+    page.keyboard.press("t")
     page.locator(".saved[data-state=offline]").wait_for()
     assert stored(bench, empty_video) == []
     server.start()
@@ -279,7 +279,7 @@ def test_an_hevc_upload_becomes_playable_with_the_same_frames(
         page.keyboard.press("Shift+ArrowRight")
     wait_for_frame(page, 30)
     assert read_barcode(shown_pixels(page)) == 30
-    page.keyboard.press("1")
+    page.keyboard.press("t")
     wait_until(page, lambda: len(stored(bench, stored_video)) == 1)
     (record,) = stored(bench, stored_video)
     timeline = bench.timeline(stored_video)
@@ -318,7 +318,7 @@ def test_a_hundred_thousand_events_in_one_video_stay_usable(
     page.locator(".count").filter(has_text=f"{number} events").wait_for()
     drawn = page.locator(".event-row").count()
     assert 0 < drawn < 200, "only the rows in sight exist"
-    page.keyboard.press("1")
+    page.keyboard.press("t")
     page.locator(".count").filter(has_text=f"{number + 1} events").wait_for()
     saved(page)
     wait_until(page, lambda: bench.catalog.events.count_by_type("ball_throw")["release"] > number)

@@ -20,9 +20,10 @@ from prismata.domains.loading import PLUGIN_FILE
 from prismata.domains.spec import Domain, check_declaration
 
 PLAYER_KEYS = frozenset(
-    {"space", "j", "k", "l", "i", "o", "arrowleft", "arrowright", "arrowup", "arrowdown"}
+    {"space", "j", "k", "l", "i", "o", "arrowleft", "arrowright", "arrowup", "arrowdown", "c", "r"}
 )
-"""Keys that steer the player in every domain; an event type cannot have them."""
+"""Keys that steer the player in every domain, and two that belong to the page around it (`c` and
+`r` are Streamlit's); an event type cannot have them."""
 
 MAX_PLUGIN_LINES = 60
 LOAD_BUDGET_MS = 100
@@ -95,7 +96,8 @@ def _hotkeys(domain: Domain, folder: Path) -> str:
     for key, name in keys:
         if key in PLAYER_KEYS:
             raise _Broken(
-                f"hotkey {key!r} of {name!r} steers the player; choose another letter or a digit"
+                f"hotkey {key!r} of {name!r} belongs to the player or the page around it; choose "
+                "another letter or a digit"
             )
     counts = Counter(key for key, _ in keys)
     for key, count in counts.items():

@@ -13,11 +13,9 @@ from prismata.core.time import format_time
 from prismata.media.facts import VideoProbe
 from prismata.media.scanning import ScanResult
 
-RULES = 1
+RULES = 2
 """Version of this rule; a stored judgement of another version is made anew."""
 
-MAX_FIRST_PTS_US = 100_000
-"""Chromium takes a late first frame off the end of the video: with 9 s it cannot reach the last."""
 MAX_SIDE = 4096
 """Beyond it, decoders in hardware refuse H.264."""
 
@@ -99,9 +97,12 @@ def _black(why: str) -> Playability:
 
 def _why_inexact(facts: VideoProbe, scanned: ScanResult, family: str) -> str:
     first_us = scanned.timeline.first_pts_us
+    # Chromium takes a late start off the end of the video: beyond the length of the last frame it
+    # cannot reach that frame any more.
+    latest_us = scanned.timeline.span(len(scanned.timeline) - 1).duration_us
     if scanned.decoded:
         return "the file is damaged or misleading, so browsers may count its frames differently"
-    if not 0 <= first_us <= MAX_FIRST_PTS_US:
+    if not 0 <= first_us < latest_us:
         return (
             f"its first frame stands at {format_time(first_us)}, which browsers count differently"
         )

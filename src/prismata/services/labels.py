@@ -160,8 +160,10 @@ def apply_label_import(
                 log.add("delete", record.id, before=_state_of(record))
         for event, is_rejected in new:
             log.add("create", uuid4().hex, after=_new_state(event, is_rejected=is_rejected))
+        sheet = bench.catalog.labels.sheet(video.id, domain_name)
+        log.begin(sheet)
         if not partial:
-            log.cover_whole(bench.catalog.labels.sheet(video.id, domain_name), video)
+            log.cover_whole(sheet, video)
         _check_all_applied(_write(bench, video, rules, log), video)
         stored += len(wanted) if replace else len(new)
     return stored
@@ -312,6 +314,11 @@ class _Batch:
             before = cover_state(0, video.duration_us, sheet.coverage)
             after = cover_state(0, video.duration_us, whole)
             self.add("cover", "", before=before, after=after)
+
+    def begin(self, sheet: SheetRecord) -> None:
+        """Add that work on a video has begun, if nobody has said anything of it yet."""
+        if sheet.status == "new":
+            self.add("sheet", "", before={"status": "new"}, after={"status": "in_progress"})
 
 
 def _write(

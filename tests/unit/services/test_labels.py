@@ -211,19 +211,20 @@ def test_an_import_is_in_the_history_and_says_that_its_videos_were_watched(
     plan = plan_label_import(bench, labels_csv, FLASHES)
     apply_label_import(bench, plan, "flashes")
     created = [("import", "create")] * len(flashes.events)
-    assert log_of(bench, video) == [*created, ("import", "cover")]
+    assert log_of(bench, video) == [*created, ("import", "sheet"), ("import", "cover")]
+    assert sheet_of(bench, video).status == "in_progress"
     whole = (CoverageSpan(0, flashes.timeline.duration_us, "watched"),)
     assert sheet_of(bench, video).coverage == whole
     assert mirror(bench, video)["coverage"] == [[0, flashes.timeline.duration_us, "watched"]]
     apply_label_import(bench, plan, "flashes")
-    assert len(log_of(bench, video)) == len(created) + 1
+    assert len(log_of(bench, video)) == len(created) + 2
 
 
 def test_a_partial_import_says_nothing_about_unlabelled_time(bench, video, labels_csv):
     plan = plan_label_import(bench, labels_csv, FLASHES)
     apply_label_import(bench, plan, "flashes", partial=True)
     assert sheet_of(bench, video).coverage == ()
-    assert {kind for _, kind in log_of(bench, video)} == {"create"}
+    assert {kind for _, kind in log_of(bench, video)} == {"create", "sheet"}
 
 
 def test_a_replacing_import_touches_only_what_differs(bench, video, flashes, labels_csv):
@@ -236,6 +237,7 @@ def test_a_replacing_import_touches_only_what_differs(bench, video, flashes, lab
     assert log_of(bench, video)[2:] == [
         ("import", "delete"),
         *[("import", "create")] * (len(flashes.events) - 1),
+        ("import", "sheet"),
         ("import", "cover"),
     ]
 

@@ -12,4 +12,4 @@ def test_the_contract_fails_for_exactly_what_a_plugin_breaks(tmp_path):
     argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=60, cwd=tmp_path)
     assert "1 failed" in done.stdout, done.stdout + done.stderr
-    assert "hotkey 'k' of 'serve' steers the player" in done.stdout
+    assert "hotkey 'k' of 'serve' belongs to the player" in done.stdout

@@ -12,7 +12,7 @@ import { SuggestionBar } from "./panels/suggestions.js";
 export class Assist {
   /**
    * @param {HTMLElement} host
-   * @param {{api: Api, store: LabelStore, timeline: Timeline, video: string, domain: {name: string, tolerance_us: number}, keyOf: (action: string) => string, act: (action: string) => void, goTo: (us: number) => void, titleOf: (name: string) => string, told: (words: string) => void}} page
+   * @param {{api: Api, store: LabelStore, timeline: Timeline, video: string, domain: {name: string, tolerance_us: number}, keyOf: (action: string) => string, act: (action: string) => void, goTo: (us: number) => void, begin: () => void, titleOf: (name: string) => string, told: (words: string) => void}} page
    */
   constructor(host, page) {
     this.page = page;
@@ -101,6 +101,7 @@ export class Assist {
     const ghost = this.ghosts.list().find((item) => item.id === this.current);
     if (!ghost) return false;
     const following = this.ghosts.next(this.current);
+    this.page.begin();
     this.page.store.create(this.ghosts.toLabel(ghost, decision));
     this.select(following && following.id !== ghost.id ? following.id : null);
     return true;

@@ -46,9 +46,15 @@ export class Editing {
    * @param {{event_type: string, kind: string, start_us: number, end_us: number, live: Live | null}} mark
    */
   add(mark) {
+    this.begin();
     const id = this.store.create(newState(mark.event_type, mark.kind, mark.start_us, mark.end_us));
     if (mark.live) this.live.set(id, mark.live);
     return id;
+  }
+
+  /** Whoever edits a new video has begun with it; that is no step of its own to undo. */
+  begin() {
+    if (this.store.sheet.status === "new") this.store.setSheet({ status: "in_progress" }, { undoable: false });
   }
 
   /**
@@ -62,6 +68,7 @@ export class Editing {
     if (!before) return false;
     const after = { ...before, ...changes };
     if (after.kind === "segment" && Number(after.end_us) <= Number(after.start_us)) return false;
+    this.begin();
     this.store.update(id, changes);
     const live = this.live.get(id);
     if (live) {

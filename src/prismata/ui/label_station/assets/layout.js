@@ -33,7 +33,6 @@ export function buildLayout(host) {
     { class: "bar" },
     transport,
     element("div", { class: "edit" }, undo, redo, wider, closer, fit, help),
-    saved,
   );
   const told = element("div", { class: "toast", role: "status" });
   const suggestions = element("div", { class: "suggestions" });
@@ -85,7 +84,7 @@ export function buildLayout(host) {
   const root = element(
     "div",
     { class: "frame-of-station" },
-    element("div", { class: "stage" }, screen, palette, bar),
+    element("div", { class: "stage" }, screen, element("div", { class: "mark-row" }, palette, saved), bar),
     side,
     element("div", { class: "below" }, suggestions, timeline, filmstrip),
     told,

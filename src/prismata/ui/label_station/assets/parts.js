@@ -82,7 +82,7 @@ export function buildParts(station, frames) {
         forget: () => lag.forget(),
       },
     }),
-    assist: new Assist(ui.suggestions, { api, store, timeline, video, domain: data.domain, keyOf, act, goTo, titleOf, told }),
+    assist: new Assist(ui.suggestions, { api, store, timeline, video, domain: data.domain, keyOf, act, goTo, begin: () => editing.begin(), titleOf, told }),
   };
 }
 

@@ -102,10 +102,13 @@ export class LabelStore extends SyncedLabels {
     this.edit({ kind: "cover", event_id: "", ...states }, { undoable });
   }
 
-  /** @param {Partial<import("./ledger.js").Sheet>} changes */
-  setSheet(changes) {
+  /**
+   * @param {Partial<import("./ledger.js").Sheet>} changes
+   * @param {{undoable?: boolean}} [options]
+   */
+  setSheet(changes, options) {
     const { before, after } = difference(this.sheet, changes);
-    if (Object.keys(after).length) this.edit({ kind: "sheet", event_id: "", before, after });
+    if (Object.keys(after).length) this.edit({ kind: "sheet", event_id: "", before, after }, options);
   }
 
   /**

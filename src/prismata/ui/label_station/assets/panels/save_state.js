@@ -36,7 +36,7 @@ export class SaveState {
     this.host.title = message || "Every edit is written to this browser first, then to the catalog";
     const keep = state === "gone" && pending > 0;
     this.host.replaceChildren(
-      element("i", { class: `dot ${state}` }),
+      element("i", { class: "dot" }),
       words,
       ...(keep ? [element("button", { type: "button", class: "plain", onclick: () => this.download() }, `Download ${pending} unsaved edits`)] : []),
     );

@@ -21,7 +21,7 @@ export class SuggestionBar {
     this.buttons = element(
       "span",
       { class: "judge" },
-      button("Previous", "previous_uncertain", "Previous suggestion, the most doubtful first"),
+      button("Previous", "previous_uncertain", "Previous suggestion"),
       button("Next", "next_uncertain", "Next suggestion"),
       button("Accept", "accept", "It is an event: make it a label"),
       button("Reject", "reject", "It is not: keep it as a hard negative"),
