@@ -79,14 +79,17 @@ def test_another_video_is_chosen_in_the_library(page, bench, uneven_flashes):
 
 def test_who_does_not_sign_in_says_who_they_are(page, video):
     assert rail(page)["can_rename"]
-    page.tell("library_rail", {"user": {"value": " Ada/Lovelace ", "count": 1}}, package="prismata.")
+    name = {"value": " Ada/Lovelace ", "count": 1}
+    page.tell("library_rail", {"user": name}, package="prismata.")
     told = station(page)
     assert told["user"] == "Ada Lovelace"
     subject = f"{video.id}/flashes/Ada Lovelace"
     assert is_token_valid(SECRET, told["tokens"]["labels"], "labels", subject)
 
 
-def test_a_video_that_was_removed_meanwhile_gives_way_to_another(page, bench, video, uneven_flashes):
+def test_a_video_that_was_removed_meanwhile_gives_way_to_another(
+    page, bench, video, uneven_flashes
+):
     other = ingest_file(bench, uneven_flashes.path, domain="flashes").video
     page.tell("library_rail", {"chosen": {"value": video.id, "count": 1}}, package="prismata.")
     remove_video(bench, video.id)

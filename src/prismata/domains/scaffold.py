@@ -143,7 +143,8 @@ def _completed(event_types: Sequence[EventType]) -> list[EventType]:
     clash = next((key for key in taken if taken.count(key) > 1 or key in PLAYER_KEYS), None)
     if clash:
         raise InvalidInputError(
-            f"hotkey {clash!r} is used twice or belongs to the player or the page; choose another letter or a digit"
+            f"hotkey {clash!r} is used twice or belongs to the player or the page; choose another "
+            "letter or a digit"
         )
     # Digits first: they lie in the order of the event types.
     free = iter(
