@@ -300,3 +300,54 @@ def test_two_fingers_zoom_and_one_pans(browser, app):
     start, end = board.view
     assert end - start < 10_000_000
     context.close()
+
+
+def test_curves_copied_while_panning_look_like_curves_drawn_anew(board):
+    told = board.page.evaluate(
+        """async () => {
+            const { CurveSource } = await import("/assets/timeline/curves.js");
+            const { timeline } = harness;
+            const tile = (level, index) => {
+                const data = new Uint8Array(timeline.declared.length * 256 * 2);
+                for (let at = 0; at < data.length / 2; at++) {
+                    const time = (index * 256 + (at % 256)) * 2 ** level;
+                    data[2 * at] = data[2 * at + 1] = Math.round(120 + 110 * Math.sin(time / 90));
+                }
+                return data;
+            };
+            const levels = Math.ceil(Math.log2(timeline.view.durationUs / 10000 / 256)) + 1;
+            timeline.setCurves(new CurveSource({
+                event_types: timeline.declared.map((type) => type.name),
+                duration_us: timeline.view.durationUs, base_us: 10000, tile_bins: 256, levels,
+                fetchTile: async (level, index) => tile(level, index),
+            }));
+            const frame = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+            const settle = async () => { for (let turn = 0; turn < 30; turn++) await frame(); };
+            const pixels = () => {
+                const { still } = timeline.painter;
+                return still.getContext("2d").getImageData(0, 0, still.width, still.height).data;
+            };
+            timeline.showView(20e6, 50e6);
+            await settle();
+            timeline.panBy(0.21);
+            await settle();
+            const copied = pixels();
+            const pictures = timeline.painter.curveSprites.made.size;
+            timeline.painter.curveSprites.turn(NaN, 1, null);
+            timeline.painter.curveSprites.turn = () => {};
+            timeline.painter.ask("still");
+            await frame();
+            const drawn = pixels();
+            let other = 0;
+            for (let at = 0; at < drawn.length; at++) other += Math.abs(drawn[at] - copied[at]) > 48;
+            timeline.setCurves(null);
+            await frame();
+            const bare = pixels();
+            let curve = 0;
+            for (let at = 0; at < drawn.length; at++) curve += Math.abs(drawn[at] - bare[at]) > 24;
+            return { pictures, other: other / drawn.length, curve: curve / drawn.length };
+        }"""
+    )
+    assert told["pictures"] > 0, "nothing was copied, so nothing was compared"
+    assert told["curve"] > 0.01, "no curve was drawn, so nothing was compared"
+    assert told["other"] < told["curve"] / 10

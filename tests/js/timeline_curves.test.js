@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { withNeighbours } from "../../src/prismata/ui/label_station/assets/timeline/curve_sprites.js";
 import { CurveSource, eachBin } from "../../src/prismata/ui/label_station/assets/timeline/curves.js";
 
 const BASE = 1000;

@@ -40,22 +40,17 @@ export function drawLaneGround({ context, theme, view }, row) {
 /**
  * @param {Scene} scene
  * @param {Row} row
- * @param {{source: import("./curves.js").CurveSource, pieces: import("./curves.js").Piece[], threshold: number | undefined, active: boolean}} curve
+ * @param {{source: import("./curves.js").CurveSource, pieces: import("./curves.js").Piece[], sprites: import("./curve_sprites.js").CurveSprites, threshold: number | undefined, active: boolean}} curve
  */
-export function drawLaneCurve({ context, theme, view }, row, { source, pieces, threshold, active }) {
+export function drawLaneCurve(scene, row, { source, pieces, sprites, threshold, active }) {
+  const { context, theme, view } = scene;
   const column = source.eventTypes.indexOf(row.type?.name ?? "");
   if (column < 0) return;
   const color = row.type?.color ?? theme.soft;
-  drawCurve(context, {
-    source,
-    pieces,
-    column,
-    xOf: (us) => view.xOf(us),
-    top: row.top + 3,
-    height: row.curve - 4,
-    stroke: mix(color, theme.text, theme.dark ? 0.15 : 0.4),
-    fill: clear(color, 0.28),
-  });
+  const curve = { source, pieces, column, stroke: mix(color, theme.text, theme.dark ? 0.15 : 0.4), fill: clear(color, 0.28) };
+  if (!sprites.draw(scene, row, curve)) {
+    drawCurve(context, { ...curve, xOf: (us) => view.xOf(us), top: row.top + 3, height: row.curve - 4 });
+  }
   for (const piece of pieces) {
     if (piece.data) continue;
     const start = view.xOf((piece.index * source.tileBins + piece.first) * source.binUs(piece.level));

@@ -1,5 +1,6 @@
 // Two layers: what stands still until something changes, and what follows the playhead and the pointer.
 
+import { CurveSprites } from "./curve_sprites.js";
 import { drawEvents, drawGhosts, drawOne, drawSelected, eventBox, barOf } from "./lanes.js";
 import { drawLaneCurve, drawLaneGround, drawLaneHead, drawThresholdValue } from "./lane_frames.js";
 import { Minimap } from "./minimap.js";
@@ -43,6 +44,7 @@ export class Painter {
     this.hatch = "#888";
     /** Small drawings that are copied many times. @type {Map<string, HTMLCanvasElement>} */
     this.sprites = new Map();
+    this.curveSprites = new CurveSprites();
   }
 
   /** @param {"still" | "moving"} layer */
@@ -87,7 +89,7 @@ export class Painter {
   renew() {
     this.minimap.stale = true;
     this.sprites.clear();
-    const context = this.still.getContext("2d");
+    const context = this.contextOf(this.still);
     if (context) this.hatch = hatching(context, mix(this.timeline.theme.text, this.timeline.theme.ground, 0.35), this.ratio);
   }
 
@@ -96,10 +98,18 @@ export class Painter {
    * @returns {Scene}
    */
   begin(canvas) {
-    const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+    const context = this.contextOf(canvas);
     context.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
-    context.clearRect(0, 0, this.width, this.height);
+    if (canvas === this.still) {
+      context.fillStyle = this.timeline.theme.ground;
+      context.fillRect(0, 0, this.width, this.height);
+    } else context.clearRect(0, 0, this.width, this.height);
     return { context, theme: this.timeline.theme, ratio: this.ratio, view: this.timeline.view, hatch: this.hatch, sprites: this.sprites };
+  }
+
+  /** The lower layer hides nothing, so the browser need not mix it with what lies below. @param {HTMLCanvasElement} canvas */
+  contextOf(canvas) {
+    return /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", { alpha: canvas !== this.still }));
   }
 
   paintStill() {
@@ -149,6 +159,7 @@ export class Painter {
     const lanes = timeline.rows.filter((row) => row.kind === "lane");
     if (!lanes.length) return;
     const pieces = curves?.pieces(view.startUs, view.endUs, view.usPerPx);
+    this.curveSprites.turn(view.usPerPx, this.ratio, curves);
     const isApart = (/** @type {string} */ id) => id === selected?.id || id === draft?.event?.id;
     for (const row of lanes) drawLaneGround(scene, row);
     const [first, last] = [lanes[0], lanes[lanes.length - 1]];
@@ -156,7 +167,7 @@ export class Painter {
     for (const row of lanes) {
       const name = row.type?.name ?? "";
       if (curves && pieces && row.curve > 0) {
-        drawLaneCurve(scene, row, { source: curves, pieces, threshold: timeline.thresholds.get(name), active: timeline.activeThreshold === name });
+        drawLaneCurve(scene, row, { source: curves, pieces, sprites: this.curveSprites, threshold: timeline.thresholds.get(name), active: timeline.activeThreshold === name });
       }
       const ghosts = timeline.ghostIndices.get(name);
       const index = timeline.indices.get(name);
