@@ -321,7 +321,8 @@ def test_curves_copied_while_panning_look_like_curves_drawn_anew(board):
                 duration_us: timeline.view.durationUs, base_us: 10000, tile_bins: 256, levels,
                 fetchTile: async (level, index) => tile(level, index),
             }));
-            const frame = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+            const frame = () => new Promise(
+                (done) => requestAnimationFrame(() => requestAnimationFrame(done)));
             const settle = async () => { for (let turn = 0; turn < 30; turn++) await frame(); };
             const pixels = () => {
                 const { still } = timeline.painter;
@@ -338,14 +339,14 @@ def test_curves_copied_while_panning_look_like_curves_drawn_anew(board):
             timeline.painter.ask("still");
             await frame();
             const drawn = pixels();
-            let other = 0;
-            for (let at = 0; at < drawn.length; at++) other += Math.abs(drawn[at] - copied[at]) > 48;
+            const differ = (one, two, by) => one.reduce(
+                (sum, value, at) => sum + (Math.abs(value - two[at]) > by), 0) / one.length;
             timeline.setCurves(null);
             await frame();
             const bare = pixels();
-            let curve = 0;
-            for (let at = 0; at < drawn.length; at++) curve += Math.abs(drawn[at] - bare[at]) > 24;
-            return { pictures, other: other / drawn.length, curve: curve / drawn.length };
+            return {
+                pictures, other: differ(drawn, copied, 48), curve: differ(drawn, bare, 24),
+            };
         }"""
     )
     assert told["pictures"] > 0, "nothing was copied, so nothing was compared"

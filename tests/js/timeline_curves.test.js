@@ -158,3 +158,15 @@ test("no more tiles are kept than fit, and few are asked for at the same time", 
   made.close();
   assert.equal(most, 3);
 });
+
+test("a tile is drawn with the nearest bins of those beside it, and not before these are there", async () => {
+  const made = source();
+  const [piece] = await loaded(made, 0, 3 * BASE, BASE / 2);
+  assert.equal(withNeighbours(made, { ...piece, index: 7 }), null);
+  await loaded(made, 0, 32 * BASE, BASE / 2);
+  const around = withNeighbours(made, { ...piece, index: 3 });
+  assert.deepEqual(around?.map((item) => item.index), [2, 3, 4]);
+  assert.deepEqual([around?.[1].first, around?.[1].stop], [0, BINS]);
+  assert.deepEqual(withNeighbours(made, { ...piece, index: 0 })?.map((item) => item.index), [0, 1]);
+  assert.deepEqual(withNeighbours(made, { ...piece, index: 7 })?.map((item) => item.index), [6, 7]);
+});
