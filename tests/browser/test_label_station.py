@@ -322,3 +322,17 @@ def test_a_hundred_thousand_events_in_one_video_stay_usable(
     page.locator(".count").filter(has_text=f"{number + 1} events").wait_for()
     saved(page)
     wait_until(page, lambda: bench.catalog.events.count_by_type("ball_throw")["release"] > number)
+
+
+def test_the_station_goes_on_when_something_appears_above_it(
+    page, server, bench, empty_video, flashes
+):
+    open_station(page, server, empty_video)
+    page.keyboard.press("ArrowRight")
+    wait_for_frame(page, 1)
+    page.locator("video").evaluate("video => { video.mark = 'the same one' }")
+    page.get_by_text("Add videos").click()
+    page.locator("input[accept^=video]").set_input_files(str(flashes.path))
+    page.get_by_text("is already here as").first.wait_for()
+    assert page.locator("video").evaluate("video => video.mark") == "the same one"
+    wait_for_frame(page, 1)

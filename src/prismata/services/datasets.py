@@ -147,7 +147,7 @@ def plan_dataset(
             f"`prismata labels import FILE --domain {domain_name}`"
         )
     check_declared(domain, usable)
-    known = _known_by_video(bench, domain_name, usable)
+    known = _known_by_video(bench, domain_name, annotations)
     videos = [video for video in bench.catalog.videos.list() if known.get(video.id)]
     split = plan_split(
         videos,

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from prismata.catalog import EventRecord, VideoRecord
 from prismata.core.coverage import CoverageSpan, known_spans, unknown_spans
 from prismata.core.errors import NotFoundError
+from prismata.core.events import Event
 from prismata.core.time import TimeSpan, to_us
 from prismata.evaluation.thresholds import PRODUCT_TOLERANCE_US
 from prismata.services.workbench import Workbench
@@ -26,14 +27,21 @@ def known_time(
         video: The video.
         domain_name: A point makes known what lies within this domain's tolerance.
         coverage: From the video's sheet.
-        labels: Its annotations; what a person is unsure of makes nothing known.
+        labels: Its annotations. What a person is unsure of is unknown, watched or not: it is
+            neither an event nor surely none.
     """
-    return known_spans(
-        coverage,
-        [item.event for item in labels if item.review_state != "unsure"],
-        duration_us=video.duration_us,
-        tolerance_us=_tolerance_us(bench, domain_name),
-    )
+    tolerance_us = _tolerance_us(bench, domain_name)
+    doubtful, sure = [], []
+    for item in labels:
+        (doubtful if item.review_state == "unsure" else sure).append(item.event)
+
+    def known(spans: Iterable[CoverageSpan], events: Iterable[Event]) -> tuple[TimeSpan, ...]:
+        return known_spans(spans, events, duration_us=video.duration_us, tolerance_us=tolerance_us)
+
+    unseen = unknown_spans(known(coverage, ()), duration_us=video.duration_us)
+    clear = unknown_spans([*unseen, *known((), doubtful)], duration_us=video.duration_us)
+    watched = [CoverageSpan(span.start_us, span.end_us, "watched") for span in clear]
+    return known(watched, sure)
 
 
 def unknown_time(bench: Workbench, video: VideoRecord, domain_name: str) -> tuple[TimeSpan, ...]:

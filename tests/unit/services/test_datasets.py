@@ -150,6 +150,17 @@ def test_of_a_video_that_nobody_watched_only_its_labels_are_known(bench, video):
     assert version.known == {video.id: (TimeSpan(900_000, 1_100_000),)}
 
 
+def test_what_a_person_is_unsure_of_is_unknown_even_where_it_was_watched(bench, video, watch):
+    add_label(bench, video, "flashes", Event.point("flash", 1_000_000))
+    doubt = add_label(bench, video, "flashes", Event.point("flash", 2_000_000))
+    bench.catalog.events.set_review_state(doubt.id, "unsure", "ada", doubt.revision)
+    watch(video)
+    version, _ = create_dataset(bench, "flashes")
+    end = video.duration_us
+    assert version.known == {video.id: (TimeSpan(0, 1_900_000), TimeSpan(2_100_000, end))}
+    assert len(version.content) == 1
+
+
 def test_what_was_watched_is_frozen_and_watching_more_makes_another_version(bench, video, watch):
     add_label(bench, video, "flashes", Event.point("flash", 1_000_000))
     watch(video, 0, 950_000)

@@ -122,8 +122,8 @@ export function withNeighbours(source, piece) {
     if (at < 0 || at > last) continue;
     const data = source.tile(level, at);
     if (!data) return null;
-    const first = at < index ? source.tileBins - BESIDE : 0;
-    const stop = at > index ? BESIDE : source.tileBins;
+    const first = at < index ? Math.max(0, source.tileBins - BESIDE) : 0;
+    const stop = at > index ? Math.min(BESIDE, source.tileBins) : source.tileBins;
     pieces.push({ level, index: at, first, stop: Math.min(stop, bins - at * source.tileBins), data, failed: false });
   }
   return pieces;
