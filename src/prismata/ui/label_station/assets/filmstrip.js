@@ -127,6 +127,7 @@ export class Filmstrip extends EventTarget {
       });
     });
     bitmap.close();
+    this.centre();
     this.root.dataset.painted = `${first}-${count}`;
   }
 
@@ -137,6 +138,13 @@ export class Filmstrip extends EventTarget {
       // One stop for the tabulator; arrows move inside.
       button.tabIndex = isCurrent ? 0 : -1;
     });
+    this.centre();
+  }
+
+  /** Where the strip is wider than the page, the frames on both sides of the picked one are in sight. */
+  centre() {
+    const button = this.buttons[this.current - this.first];
+    if (button) this.row.scrollLeft = button.offsetLeft + button.offsetWidth / 2 - this.row.clientWidth / 2 - this.row.offsetLeft;
   }
 
   /** Pick the frame so many further. @param {number} step */
