@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import time
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
@@ -17,6 +18,12 @@ SECRET = b"s" * 32
 ID = "0123456789abcdef"
 URL = f"/api/upload/{ID}"
 TOKEN = {"x-prismata-token": mint_token(SECRET, "upload", "")}
+
+
+def run_apart(coroutine):
+    """Run it in a thread of its own: an open browser of another test has a loop in this one."""
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(asyncio.run, coroutine).result()
 
 
 def announce(client, name, size, **more):
@@ -143,7 +150,7 @@ def test_a_piece_without_a_length_is_counted_as_it_comes(client):
     async def send(message):
         told.append(message)
 
-    asyncio.run(client.app(scope, receive, send))
+    run_apart(client.app(scope, receive, send))
     assert told[0]["status"] == 413
     assert client.get(URL, headers=TOKEN).json()["offset"] == 40
 
@@ -165,7 +172,7 @@ def test_what_arrived_before_the_line_broke_is_kept(client):
     async def send(message):
         del message
 
-    asyncio.run(client.app(scope, receive, send))
+    run_apart(client.app(scope, receive, send))
     assert client.get(URL, headers=TOKEN).json()["offset"] == 30
     assert piece(client, 30, b"z" * 30).status_code == 204
 

@@ -186,7 +186,8 @@ def test_labels_are_imported_only_when_applied(prismata, settings, flashes, tmp_
     assert prismata(*command, "--apply", "--json").json["stored"] == 0
     assert len(annotations(settings)) == count
     written = json.loads(mirror.read_text())
-    assert (len(written["events"]), written["seq"]) == (count, count + 1)
+    assert (len(written["events"]), written["seq"]) == (count, count + 2)
+    assert written["sheet"]["status"] == "in_progress"
     assert written["coverage"] == [[0, 4_000_000, "watched"]]
     listed = prismata("labels", "list", "--domain", "flashes", "--json").json["labels"]
     assert [item["start_us"] for item in listed] == [event.start_us for event in flashes.events]
