@@ -12,7 +12,8 @@ from prismata.services.detect import (
     prepare_detection,
     run_detection,
 )
-from prismata.services.regroup import regroup, used_rules
+from prismata.services.regroup import regroup
+from prismata.services.renditions import Renditions, rendition_key, used_rules
 
 
 @pytest.fixture
@@ -175,3 +176,10 @@ def test_a_video_that_arrives_by_upload_is_chosen(open_page, bench, video, model
     page.tell("upload", {"arrived": arrived})
     assert page.box("Video").value == other.id
     assert "Uneven is here" in page.words
+
+
+def test_the_player_shows_the_proxy_where_there_is_one(open_page, bench, video, model):
+    assert "rendition" not in open_page("analyze").component("player")[1]["url"]
+    bench.storage.put(rendition_key(video, "material.json"), Renditions(proxy=True).to_json())
+    url = open_page("analyze").component("player")[1]["url"]
+    assert url.endswith("&rendition=proxy")

@@ -1,4 +1,4 @@
-"""What requests of the label station bring along: a permission, a person, a bounded JSON body."""
+"""What requests bring along: a permission, a person, a bounded JSON body; and work that blocks."""
 
 from __future__ import annotations
 
@@ -32,6 +32,11 @@ def user_of(request: Request) -> str:
 def may(request: Request, secret: bytes, scope: Scope, subject: str) -> bool:
     """Say whether the token of the request, in its header, opens this subject."""
     return is_token_valid(secret, request.headers.get(TOKEN_HEADER, ""), scope, subject)
+
+
+def token_of(request: Request) -> str:
+    """Return the token of a request: from its header, or for media elements from its address."""
+    return request.headers.get(TOKEN_HEADER) or request.query_params.get("token", "")
 
 
 async def read_json(request: Request, expected: str) -> dict[str, Any]:

@@ -7,13 +7,12 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TypeVar
 
-import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from prismata.api.answers import forbidden, refusal
-from prismata.api.video_material import TOKEN_HEADER
+from prismata.api.asking import TOKEN_HEADER, in_thread, token_of
 from prismata.catalog import DetectionRunRecord
 from prismata.core.errors import InvalidInputError, UserError
 from prismata.services.access import is_token_valid
@@ -57,8 +56,8 @@ class ScoreRoutes:
         """Find the run, check the permission for its video and turn errors into answers."""
         run_id = request.path_params["run_id"]
         try:
-            run = await _in_thread(lambda: self._bench.catalog.detections.get(run_id))
-            if not is_token_valid(self._secret, _token(request), "video", run.video_id):
+            run = await in_thread(lambda: self._bench.catalog.detections.get(run_id))
+            if not is_token_valid(self._secret, token_of(request), "video", run.video_id):
                 return forbidden()
             return await answer(request, run)
         except UserError as error:
@@ -66,12 +65,12 @@ class ScoreRoutes:
 
     async def _about(self, request: Request, run: DetectionRunRecord) -> Response:
         del request
-        about = await _in_thread(lambda: self._desk.describe(run))
+        about = await in_thread(lambda: self._desk.describe(run))
         return JSONResponse(about, headers={"Cache-Control": "no-store"})
 
     async def _tile(self, request: Request, run: DetectionRunRecord) -> Response:
         level, index = request.path_params["level"], request.path_params["index"]
-        curves = await _in_thread(lambda: self._desk.curves(run))
+        curves = await in_thread(lambda: self._desk.curves(run))
         return Response(
             curves.pyramid.tile(level, index),
             media_type="application/octet-stream",
@@ -80,7 +79,7 @@ class ScoreRoutes:
 
     async def _events(self, request: Request, run: DetectionRunRecord) -> Response:
         thresholds = _thresholds(request)
-        found = await _in_thread(lambda: self._desk.regroup(run, thresholds))
+        found = await in_thread(lambda: self._desk.regroup(run, thresholds))
         events = [
             {
                 "start_us": event.start_us,
@@ -95,11 +94,6 @@ class ScoreRoutes:
             {"thresholds": found.thresholds, "events": events},
             headers={"Cache-Control": "no-store"},
         )
-
-
-def _token(request: Request) -> str:
-    """Return the permission; a query is where thresholds stand, so the header goes first."""
-    return request.headers.get(TOKEN_HEADER) or request.query_params.get("token", "")
 
 
 def _thresholds(request: Request) -> dict[str, float]:
@@ -120,7 +114,3 @@ def _thresholds(request: Request) -> dict[str, float]:
             )
         found[name] = value
     return found
-
-
-async def _in_thread(work: Callable[[], T]) -> T:
-    return await anyio.to_thread.run_sync(work)

@@ -18,12 +18,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from prismata.api.answers import forbidden, refusal, sentence
+from prismata.api.asking import TOKEN_HEADER
 from prismata.core.errors import BadVideoError, InvalidInputError, UserError
 from prismata.services.access import is_token_valid
 from prismata.services.uploads import MAX_CHUNK_BYTES, Upload, UploadDesk
 from prismata.services.workbench import Workbench
 
-TOKEN_HEADER = "x-prismata-token"  # noqa: S105 - the name of a header
 OFFSET_HEADER = "upload-offset"
 _MAX_ANNOUNCEMENT = 64 * 1024
 

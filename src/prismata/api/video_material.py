@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from prismata.api.answers import forbidden, refusal, sentence
+from prismata.api.asking import in_thread, token_of
 from prismata.catalog import VideoRecord
 from prismata.core.errors import BusyError, InvalidInputError, UserError
 from prismata.services.access import is_token_valid
@@ -29,7 +30,6 @@ from prismata.services.renditions import load_renditions, rendition_key
 from prismata.services.runs import finished_runs
 from prismata.services.workbench import Workbench
 
-TOKEN_HEADER = "x-prismata-token"  # noqa: S105 - the name of a header
 DECODERS = 2
 """Pictures decoded at the same time; more would take the player's and the workbench's cores."""
 
@@ -75,11 +75,10 @@ class VideoMaterialRoutes:
     async def _checked(self, answer: Answer, request: Request) -> Response:
         """Check the permission, find the video and turn errors into answers."""
         video_id = request.path_params["video_id"]
-        token = request.query_params.get("token") or request.headers.get(TOKEN_HEADER, "")
-        if not is_token_valid(self._secret, token, "video", video_id):
+        if not is_token_valid(self._secret, token_of(request), "video", video_id):
             return forbidden()
         try:
-            video = await _in_thread(lambda: self._bench.catalog.videos.get(video_id))
+            video = await in_thread(lambda: self._bench.catalog.videos.get(video_id))
             return await answer(request, video)
         except UserError as error:
             return refusal(error)
@@ -88,17 +87,17 @@ class VideoMaterialRoutes:
         tag = f'"{video.sha256}-frames"'
         if _is_known(request, tag):
             return _unchanged(tag)
-        content = await _in_thread(lambda: frame_durations(self._bench, video))
+        content = await in_thread(lambda: frame_durations(self._bench, video))
         headers = {"Vary": "Accept-Encoding"}
         if "gzip" in request.headers.get("accept-encoding", ""):
             # A steady rate packs to a hundredth; an hour of it is 432 kB plain.
-            content = await _in_thread(lambda: gzip.compress(content, 1, mtime=0))
+            content = await in_thread(lambda: gzip.compress(content, 1, mtime=0))
             headers["Content-Encoding"] = "gzip"
         return _content(content, "application/octet-stream", tag, **headers)
 
     async def _material(self, request: Request, video: VideoRecord) -> Response:
         del request
-        material = await _in_thread(lambda: describe_material(self._bench, video))
+        material = await in_thread(lambda: describe_material(self._bench, video))
         return JSONResponse(material.to_json(), headers={"Cache-Control": "no-store"})
 
     async def _prepare(self, request: Request, video: VideoRecord) -> Response:
@@ -111,12 +110,12 @@ class VideoMaterialRoutes:
                     start_preparation(self._bench, video)
             return describe_material(self._bench, video)
 
-        material = await _in_thread(start)
+        material = await in_thread(start)
         return JSONResponse(material.to_json(), 202, headers={"Cache-Control": "no-store"})
 
     async def _thumbs(self, request: Request, video: VideoRecord) -> Response:
         number = int(request.path_params["sprite"])
-        made = await _in_thread(lambda: load_renditions(self._bench, video))
+        made = await in_thread(lambda: load_renditions(self._bench, video))
         if made is None or made.thumbs is None:
             return sentence(f"there are no thumbnails of {video.name!r} yet; prepare it first", 404)
         if number >= made.thumbs.sprites:
@@ -126,7 +125,7 @@ class VideoMaterialRoutes:
         return await self._stored(request, video, f"thumbs-{number}.jpg", "image/jpeg")
 
     async def _waveform(self, request: Request, video: VideoRecord) -> Response:
-        made = await _in_thread(lambda: load_renditions(self._bench, video))
+        made = await in_thread(lambda: load_renditions(self._bench, video))
         if made is None:
             return sentence(f"there is no waveform of {video.name!r} yet; prepare it first", 404)
         if made.peaks_per_second is None:
@@ -153,7 +152,7 @@ class VideoMaterialRoutes:
 
     async def _runs(self, request: Request, video: VideoRecord) -> Response:
         domain = request.query_params.get("domain", "")
-        runs = await _in_thread(lambda: finished_runs(self._bench, video, domain))
+        runs = await in_thread(lambda: finished_runs(self._bench, video, domain))
         return JSONResponse({"runs": runs}, headers={"Cache-Control": "no-store"})
 
     async def _stored(
@@ -163,7 +162,7 @@ class VideoMaterialRoutes:
         tag = f'"{video.sha256}-{name}"'
         if _is_known(request, tag):
             return _unchanged(tag)
-        content = await _in_thread(lambda: self._bench.storage.get(key))
+        content = await in_thread(lambda: self._bench.storage.get(key))
         return _content(content, media_type, tag)
 
     async def _decode(self, work: Callable[[], T]) -> T:
@@ -178,10 +177,6 @@ def _number(request: Request, name: str, default: int | None) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 9):
         raise InvalidInputError(f"{name} has to be a whole number from 0 on, not {text[:40]!r}")
     return int(text)
-
-
-async def _in_thread(work: Callable[[], T]) -> T:
-    return await anyio.to_thread.run_sync(work)
 
 
 def _is_known(request: Request, tag: str) -> bool:
