@@ -12,8 +12,8 @@ from prismata.services.detect import (
     prepare_detection,
     run_detection,
 )
-from prismata.services.regroup import regroup
-from prismata.services.renditions import Renditions, rendition_key, used_rules
+from prismata.services.regroup import regroup, used_rules
+from prismata.services.renditions import Renditions, rendition_key
 
 
 @pytest.fixture
