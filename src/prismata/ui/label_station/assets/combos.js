@@ -15,7 +15,7 @@ const SHOWN = {
 const BROWSERS = new Set([
   "Ctrl+W", "Ctrl+T", "Ctrl+N", "Ctrl+Shift+W", "Ctrl+Shift+T", "Ctrl+Shift+N", "Ctrl+Q", "Ctrl+Tab", "Ctrl+Shift+Tab", "Ctrl+R",
   "Ctrl+Shift+R", "Ctrl+L", "Ctrl+P", "Ctrl+S", "Ctrl+F", "Ctrl+C", "Ctrl+V", "Ctrl+X", "Ctrl+A", "Ctrl+=", "Ctrl+-", "Ctrl+0",
-  "Alt+ArrowLeft", "Alt+ArrowRight", "Alt+Tab", "Alt+F4", "Alt+Home", "F1", "F3", "F5", "F6", "F7", "F10", "F11", "F12",
+  "Alt+ArrowLeft", "Alt+ArrowRight", "Alt+Tab", "Alt+F4", "Alt+D", "Alt+E", "Alt+F", "Alt+Home", "F1", "F3", "F5", "F6", "F7", "F10", "F11", "F12",
   ..."123456789".split("").map((digit) => `Ctrl+${digit}`),
 ]);
 const STREAMLITS = new Set(["C", "R"]);

@@ -63,8 +63,8 @@ const GROUPS = [
     ["unsure", "unsure", ["U"]],
   ]],
   ["View", [
-    ["fit", "show the selected event", ["F"]],
-    ["fit_all", "show the whole video", ["Shift+F"]],
+    ["fit", "show the selected event", ["F", "Z"]],
+    ["fit_all", "show the whole video", ["Shift+F", "Shift+Z"]],
     ["zoom_in", "zoom in", ["ArrowUp"], REPEATING],
     ["zoom_out", "zoom out", ["ArrowDown"], REPEATING],
     ["pan_back", "look earlier", ["PageUp"], REPEATING],
@@ -118,7 +118,9 @@ export class KeyMap {
     for (const action of DEFAULTS) if (!this.chosen.has(action.id)) take(action.id, action.combos);
     // An event type may have taken an action's only key; with Alt it is still at hand.
     for (const action of DEFAULTS) {
-      if (!this.combosOf.get(action.id)?.length && !this.chosen.has(action.id)) take(action.id, [`Alt+${action.combos[0]}`]);
+      for (const held of ["Alt+", "Alt+Shift+"]) {
+        if (!this.combosOf.get(action.id)?.length && !this.chosen.has(action.id)) take(action.id, [`${held}${action.combos[0].replace("Shift+", "")}`]);
+      }
     }
   }
 
