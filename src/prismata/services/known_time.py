@@ -31,7 +31,8 @@ def known_time(
             neither an event nor surely none.
     """
     tolerance_us = _tolerance_us(bench, domain_name)
-    doubtful, sure = [], []
+    doubtful: list[Event] = []
+    sure: list[Event] = []
     for item in labels:
         (doubtful if item.review_state == "unsure" else sure).append(item.event)
 
