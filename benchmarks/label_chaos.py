@@ -87,7 +87,10 @@ class Chaos:
         while True:
             beliefs = [page.evaluate("() => window.annotator.belief()") for page in self.pages]
             is_saved = all(belief["status"]["state"] == "saved" for belief in beliefs)
-            if is_saved and beliefs[0]["seq"] == beliefs[1]["seq"] == self._load()["seq"]:
+            # What a closed tab left in the browser's storage is sent by one that is open, but only
+            # once it has lain there for a while.
+            is_sent = is_saved and not any(journal["queued"] for journal in self.journals())
+            if is_sent and beliefs[0]["seq"] == beliefs[1]["seq"] == self._load()["seq"]:
                 return beliefs
             if time.monotonic() > deadline:
                 raise SystemExit(f"not settled: {[belief['status'] for belief in beliefs]}")

@@ -13,6 +13,7 @@ def test_nothing_is_lost_or_doubled_by_a_killed_server_a_cut_network_and_closed_
     assert happened == {"kills": 1, "cuts": 1, "closings": 3}
     assert found["operations"] >= 300
     assert found["applied"] > 150
+    assert found["refused_because"] == []
     unwanted = ("lost", "doubled", "unknown", "misplaced", "still_queued", "refused")
     assert {name: found[name] for name in unwanted} == dict.fromkeys(unwanted, 0), found
     assert found["equal_to_server"] == {"replay": True, "tab 1": True, "tab 2": True}
