@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { chooseRendition, preparingWords } from "../../src/prismata/ui/label_station/assets/materials.js";
+import { Materials, chooseRendition, preparingWords } from "../../src/prismata/ui/label_station/assets/materials.js";
 
 /**
  * @param {Partial<import("../../src/prismata/ui/label_station/assets/materials.js").Material>} changes
@@ -46,4 +46,24 @@ test("a job says how far it is, and a failed one why", () => {
   assert.equal(preparingWords(material({ preparing: failed })), "The disk is full.");
   assert.equal(preparingWords(material({ preparing: { ...job, state: "succeeded" } })), "");
   assert.equal(preparingWords(material({})), "");
+});
+
+test("a look that is not answered is repeated, so a preparation never seems to stand still", async () => {
+  const job = { job_id: "j", state: "running", progress: 0.5, note: "", message: "", eta_s: null };
+  /** @type {(() => unknown)[]} */
+  const answers = [
+    () => material({ preparing: job }),
+    () => { throw new Error("the server is away"); },
+    () => material({ proxy: true }),
+  ];
+  const api = /** @type {any} */ ({ json: async () => answers.shift()?.() });
+  const made = new Materials(api, "v");
+  const done = new Promise((resolve) => {
+    made.addEventListener("change", () => made.now?.proxy && resolve(true));
+  });
+  await made.look();
+  assert.equal(made.isPreparing, true);
+  assert.equal(await done, true);
+  assert.equal(answers.length, 0);
+  made.close();
 });

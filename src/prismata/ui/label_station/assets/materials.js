@@ -53,14 +53,16 @@ export class Materials extends EventTarget {
     if (this.closed) return;
     this.now = material;
     this.dispatchEvent(new CustomEvent("change", { detail: material }));
-    if (this.isPreparing) {
-      clearTimeout(this.timer);
-      this.timer = setTimeout(() => {
-        this.look().catch(() => {
-          // The next look comes with the next wish; the store says that the server is away.
-        });
-      }, POLL_MS);
-    }
+    if (this.isPreparing) this.lookAgain();
+  }
+
+  /** Ask once more in a moment, also after an answer that did not come: the job goes on without us. */
+  lookAgain() {
+    clearTimeout(this.timer);
+    if (this.closed) return;
+    this.timer = setTimeout(() => {
+      this.look().catch(() => this.lookAgain());
+    }, POLL_MS);
   }
 
   close() {

@@ -77,7 +77,9 @@ export class Station {
       isBlocked: () => parts.cheatsheet.isOpen,
     });
     this.connect(parts);
-    await Promise.all([parts.store.open(), parts.materials.open(), parts.preferences.load()]);
+    // Without a person's own keys the usual ones hold; that is told, and no reason not to label.
+    const known = parts.preferences.load().catch((error) => this.tell(`Your own keys could not be loaded: ${error.message}`));
+    await Promise.all([parts.store.open(), parts.materials.open(), known]);
     if (this.isClosed) return;
     await parts.assist.refresh();
     this.ui.root.dataset.ready = "true";
