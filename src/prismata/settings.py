@@ -55,6 +55,19 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address the workbench listens on.")
     port: int = Field(8501, ge=1, le=65535, description="Port the workbench listens on.")
     detect_threads: int = Field(0, ge=0, description="Inference threads; 0 = number of cores.")
+    detect_runtime: Literal["auto", "onnxruntime", "openvino", "pytorch"] = Field(
+        "auto", description="What runs models; auto = the fastest that is installed and allowed."
+    )
+    detect_precision: Literal["auto", "fp32", "bf16", "int8"] = Field(
+        "auto",
+        description="Arithmetic of the encoder; auto = int8 where the card allows it, else fp32.",
+    )
+    machine_profile: Literal["auto", "normal", "small"] = Field(
+        "auto", description="small = least memory for detection; auto = small up to 3 GB."
+    )
+    feature_cache_gb: float = Field(
+        5.0, ge=0, description="Bound of the cache of encoded frames in gigabytes; 0 = no cache."
+    )
     child_memory_mb: int = Field(
         0, ge=0, description="Address-space limit of a detection child in MB; 0 = none."
     )

@@ -8,9 +8,9 @@ from typing import Any
 
 from prismata.core.errors import InvalidInputError
 from prismata.core.events import EventType
-from prismata.core.recipes import ClipSpec, GroupingRule
+from prismata.core.recipes import ClipSpec, GroupingRule, MotionGate
 
-CARD_VERSION = 1
+CARD_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,13 @@ class ModelCard:
     """What the evaluation measured on the validation split."""
     parity: dict[str, Any] = field(default_factory=dict)
     """Largest difference between the trained and the exported model on the check clip."""
+    quantization: dict[str, Any] = field(default_factory=dict)
+    """Whether the 8-bit encoder was accepted, and the measurements that say why; empty = never
+    tried."""
+    motion_gate: MotionGate | None = None
+    """Set if the domain lets frames in which nothing moves go without the encoder."""
+    motion_gate_cost: dict[str, Any] = field(default_factory=dict)
+    """What the motion gate costs in recall and saves in encoding, measured on held-out videos."""
     created_at: str = ""
     card_version: int = CARD_VERSION
 
@@ -98,6 +105,8 @@ class ModelCard:
             raw["event_types"] = tuple(EventType.from_dict(item) for item in raw["event_types"])
             raw["clip"] = ClipSpec(**raw["clip"])
             raw["rules"] = {name: GroupingRule(**rule) for name, rule in raw["rules"].items()}
+            if raw.get("motion_gate") is not None:
+                raw["motion_gate"] = MotionGate(**raw["motion_gate"])
             card = cls(**raw)
         except (KeyError, TypeError, AttributeError) as error:
             raise InvalidInputError(f"the model card is incomplete: {error}") from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from prismata.core.errors import InvalidInputError
 
@@ -91,3 +91,32 @@ class GroupingRule:
     def leave(self) -> float:
         """Score below which a run ends."""
         return self.threshold * self.leave_ratio
+
+
+@dataclass(frozen=True, slots=True)
+class MotionGate:
+    """When a frame may go without the encoder because nothing has moved since the last encoded one.
+
+    The picture's brightness is averaged over a grid of `GRID` x `GRID` cells. A frame is encoded if
+    any cell differs by more than `threshold` from the last encoded frame, or if that one is too long
+    ago; otherwise it takes over that frame's features. This changes scores, so a domain has to ask
+    for it, and its cost in recall is measured and stands on the model card.
+
+    Raises:
+        InvalidInputError: If a number is out of range.
+    """
+
+    threshold: float = 4.0
+    """Difference of a cell's mean brightness, 0 to 255, that counts as motion."""
+    max_hold_seconds: float = 2.0
+    """Encode at least this often, however still the picture is."""
+
+    GRID: ClassVar[int] = 14
+
+    def __post_init__(self) -> None:
+        if not 0 < self.threshold <= 255:
+            raise InvalidInputError(f"threshold must lie in (0, 255], not {self.threshold}")
+        if not 0 < self.max_hold_seconds <= 3600:
+            raise InvalidInputError(
+                f"max_hold_seconds must lie in (0, 3600], not {self.max_hold_seconds}"
+            )

@@ -20,6 +20,7 @@ from prismata.detection.engines import (
 CARD_FILE = "card.json"
 ENCODER_FILE = "encoder.onnx"
 TEMPORAL_FILE = "temporal.onnx"
+INT8_ENCODER_FILE = "encoder_int8.onnx"
 CLASSIC_FILE = "classic.onnx"
 CHECKPOINT_FILE = "checkpoint.pt"
 

@@ -6,7 +6,6 @@ pipeline does not know which one it drives.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prismata.core.errors import InvalidInputError
+from prismata.core.machine import usable_cores
 
 
 class FrameEncoder(Protocol):
@@ -66,20 +66,6 @@ def sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     return scores
 
 
-def available_threads() -> int:
-    """Cores this process may use (affinity and cgroup quota, not the host's count)."""
-    cores = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        if quota != "max":
-            cores = min(cores, max(1, round(int(quota) / int(period))))
-    except (OSError, ValueError):
-        pass  # no cgroup v2 here: affinity is all there is to know
-    return cores
-
-
 def open_session(path: Path, *, threads: int = 0) -> Any:  # noqa: ANN401 - untyped library
     """Open an ONNX file on the CPU.
 
@@ -92,7 +78,7 @@ def open_session(path: Path, *, threads: int = 0) -> Any:  # noqa: ANN401 - unty
 
     ort.set_default_logger_severity(3)
     options = ort.SessionOptions()
-    options.intra_op_num_threads = threads or available_threads()
+    options.intra_op_num_threads = threads or usable_cores()
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
@@ -110,9 +96,7 @@ def onnx_runtime_info(threads: int = 0) -> RuntimeInfo:
     """Describe the ONNX Runtime that `open_session` uses."""
     import onnxruntime as ort
 
-    return RuntimeInfo(
-        "onnxruntime", ort.__version__, "cpu", "fp32", threads or available_threads()
-    )
+    return RuntimeInfo("onnxruntime", ort.__version__, "cpu", "fp32", threads or usable_cores())
 
 
 class OnnxEncoder:

@@ -4,7 +4,7 @@ Invariant: this room imports core, the standard library and numpy; a plugin impo
 """
 
 from prismata.core.events import Attribute, Event, EventType, check_attributes
-from prismata.core.recipes import ClipSpec, GroupingRule
+from prismata.core.recipes import ClipSpec, GroupingRule, MotionGate
 from prismata.domains.checks import CheckResult, check_domain
 from prismata.domains.loading import load_plugin
 from prismata.domains.registry import (
@@ -27,6 +27,7 @@ __all__ = [
     "Event",
     "EventType",
     "GroupingRule",
+    "MotionGate",
     "check_attributes",
     "check_domain",
     "create_domain",

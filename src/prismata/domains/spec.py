@@ -14,17 +14,19 @@ from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from types import NoneType
 from typing import Any, ClassVar
 
 from prismata.core.errors import InvalidInputError, NotFoundError, UnavailableError
 from prismata.core.events import PALETTE, Event, EventType, check_name
-from prismata.core.recipes import ClipSpec, GroupingRule
+from prismata.core.recipes import ClipSpec, GroupingRule, MotionGate
 
 PLUGIN_MODULE = "domain"
 """Name of the module that declares a domain; `model` beside it may hold its own hooks."""
 
 _TRAINING_FACTORY = "prismata.training.factory"
 _TRAINING_PACKAGES = frozenset({"torch", "torchvision", "onnx"})
+_WANTED = {"motion_gate": "MotionGate or None"}
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
@@ -46,6 +48,8 @@ class Domain:
     """How videos are sampled and cut."""
     rules: ClassVar[dict[str, GroupingRule]] = {}
     """Event type name → how scores become events; the default rule where nothing is said."""
+    motion_gate: ClassVar[MotionGate | None] = None
+    """Skip the encoder while nothing moves; only for cameras that stand still."""
     guide: ClassVar[str] = ""
     """One paragraph that annotators read first; the README holds the details."""
     tolerance_seconds: ClassVar[float] = 0.5
@@ -211,11 +215,12 @@ def _check_recipe(domain_class: type[Domain]) -> None:
         "clip": ClipSpec,
         "rules": dict,
         "tolerance_seconds": (int, float),
+        "motion_gate": (MotionGate, NoneType),
     }
     for field, expected in fields.items():
         value = getattr(domain_class, field)
         if not isinstance(value, expected):
-            wanted = expected.__name__ if isinstance(expected, type) else "number"
+            wanted = _WANTED.get(field) or getattr(expected, "__name__", "number")
             raise InvalidInputError(
                 f"domain {name!r} has {field} = {value!r}; it must be a {wanted}"
             )

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from prismata.core.errors import InvalidInputError, NotFoundError
+from prismata.core.machine import usable_cores
 from prismata.detection.bundle import load_bundle, read_card
 from prismata.detection.engines import (
     OnnxEncoder,
     OnnxHead,
-    available_threads,
     onnx_runtime_info,
     open_session,
     sigmoid,
@@ -129,4 +129,4 @@ def test_the_runtime_is_described_as_it_is():
     info = onnx_runtime_info(3)
     assert (info.device, info.precision, info.threads) == ("cpu", "fp32", 3)
     assert info.describe() == f"onnxruntime {info.version} · cpu · fp32 · 3 threads"
-    assert onnx_runtime_info().threads == available_threads() >= 1
+    assert onnx_runtime_info().threads == usable_cores() >= 1

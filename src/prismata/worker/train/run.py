@@ -19,11 +19,11 @@ import torch
 from prismata._version import __version__
 from prismata.catalog import DatasetVersionRecord, TrainingRunRecord
 from prismata.core.child import ChildReporter
+from prismata.core.machine import usable_cores
 from prismata.core.modelcard import ModelCard
 from prismata.core.recipes import ClipSpec
 from prismata.detection.arrays import ArrayCache, VideoSource
 from prismata.detection.bundle import CHECKPOINT_FILE, ENCODER_FILE
-from prismata.detection.engines import available_threads
 from prismata.domains import Domain
 from prismata.services.workbench import Workbench
 from prismata.settings import Settings
@@ -128,7 +128,7 @@ class _Run:
     def _build_detector(self, setup: EncoderSetup) -> Detector:
         assert setup.feature_size is not None  # noqa: S101 - both ways of set-up know it
         # Not torch's own count: it sees the host's cores under a container's quota.
-        torch.set_num_threads(available_threads())
+        torch.set_num_threads(usable_cores())
         torch.manual_seed(self.recipe.seed)
         head = CnnLstmHead(setup.feature_size, len(self.domain.event_types), self.recipe.head)
         detector = Detector(setup.trainable, head, self.clip.num_frames)
