@@ -98,7 +98,7 @@ class MotionGate:
     """When a frame may go without the encoder because nothing has moved since the last encoded one.
 
     The picture's brightness is averaged over a grid of `GRID` x `GRID` cells. A frame is encoded if
-    any cell differs by more than `threshold` from the last encoded frame, or if that one is too long
+    any cell differs by more than `threshold` from the last encoded one, or if that one is too long
     ago; otherwise it takes over that frame's features. This changes scores, so a domain has to ask
     for it, and its cost in recall is measured and stands on the model card.
 
