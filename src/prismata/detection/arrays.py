@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prismata.core.time import FrameTimeline
-from prismata.detection.engines import FrameEncoder
 from prismata.detection.frames import frame_batches
+from prismata.detection.runtimes import FrameEncoder
 
 BATCH = 8
 

@@ -6,9 +6,10 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from prismata.core.errors import InvalidInputError, NotFoundError
+from prismata.core.errors import InvalidInputError, NotFoundError, UnavailableError
+from prismata.core.machine import is_small_machine
 from prismata.core.modelcard import ModelCard
-from prismata.detection.engines import (
+from prismata.detection.runtimes import (
     FrameEncoder,
     OnnxEncoder,
     OnnxHead,
@@ -24,11 +25,25 @@ INT8_ENCODER_FILE = "encoder_int8.onnx"
 CLASSIC_FILE = "classic.onnx"
 CHECKPOINT_FILE = "checkpoint.pt"
 
+NORMAL_BATCH, SMALL_BATCH = 8, 4
+
+
+_digests: dict[tuple[int, ...], str] = {}
+
 
 def file_digest(path: Path) -> str:
     """SHA-256 of a file, hexadecimal."""
     with path.open("rb") as source:
         return hashlib.file_digest(source, "sha256").hexdigest()
+
+
+def _digest_once(path: Path) -> str:
+    """Return the digest, reading an unchanged file only once in this process."""
+    stat = path.stat()
+    known = (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+    if known not in _digests:
+        _digests[known] = file_digest(path)
+    return _digests[known]
 
 
 def read_card(folder: Path) -> ModelCard:
@@ -46,7 +61,7 @@ def read_card(folder: Path) -> ModelCard:
         part = folder / name
         if not part.is_file():
             raise NotFoundError(f"model {card.name!r} lacks {name}, which its card lists")
-        if file_digest(part) != digest:
+        if _digest_once(part) != digest:
             raise InvalidInputError(
                 f"{name} of model {card.name!r} is damaged or was changed: its SHA-256 is not the "
                 "one on the card; export the model again"
@@ -62,26 +77,59 @@ class LoadedModel:
     encoder: FrameEncoder
     head: TemporalHead
     runtime: RuntimeInfo
+    encoder_key: str
+    """SHA-256 of the encoder, ":", precision. Features with one key may stand in for each other:
+    in fp32 all runtimes agree within rounding."""
 
 
-def load_bundle(folder: Path, *, threads: int = 0) -> LoadedModel:
-    """Open a bundle with ONNX Runtime.
+def load_bundle(
+    folder: Path,
+    *,
+    threads: int = 0,
+    runtime: str = "auto",
+    precision: str = "auto",
+    profile: str = "auto",
+    batch: int = 0,
+) -> LoadedModel:
+    """Open a bundle.
+
+    Args:
+        folder: The bundle.
+        threads: 0 = all cores that this process may use.
+        runtime: `auto`, `onnxruntime` or `openvino`.
+        precision: `auto`, `fp32`, `bf16` or `int8`.
+        profile: `small` = least memory, `normal`, or `auto` = small on a small machine.
+        batch: Frames that the encoder takes at a time, 0 = what suits the profile.
 
     Raises:
         NotFoundError: If a file is missing.
-        InvalidInputError: If a file is damaged or has another shape than its card says.
+        InvalidInputError: If a file is damaged, has another shape than its card says, or the card
+            does not allow what was asked for.
+        UnavailableError: If this machine does not have what was asked for.
     """
     card = read_card(folder)
+    if runtime not in ("auto", "onnxruntime") or precision not in ("auto", "fp32"):
+        raise UnavailableError(f"{runtime} in {precision} cannot be used; use onnxruntime in fp32")
+    small = profile == "small" or (profile == "auto" and is_small_machine())
+    batch = batch or (SMALL_BATCH if small else NORMAL_BATCH)
     for name in (ENCODER_FILE, TEMPORAL_FILE):
         if not (folder / name).is_file():
             raise NotFoundError(f"model {card.name!r} has no {name}; export it first")
     encoder = OnnxEncoder(
-        folder / ENCODER_FILE, width=card.clip.width, height=card.clip.height, threads=threads
+        folder / ENCODER_FILE,
+        width=card.clip.width,
+        height=card.clip.height,
+        threads=threads,
+        batch=batch,
+        arena=not small,
     )
     if encoder.feature_size != card.feature_size:
         raise InvalidInputError(
             f"{ENCODER_FILE} gives {encoder.feature_size} features, the card of {card.name!r} says "
             f"{card.feature_size}"
         )
-    head = OnnxHead(folder / TEMPORAL_FILE, num_frames=card.clip.num_frames, threads=threads)
-    return LoadedModel(card, encoder, head, onnx_runtime_info(threads))
+    head = OnnxHead(
+        folder / TEMPORAL_FILE, num_frames=card.clip.num_frames, threads=threads, arena=not small
+    )
+    key = f"{_digest_once(folder / ENCODER_FILE)}:fp32"
+    return LoadedModel(card, encoder, head, onnx_runtime_info(threads, batch=batch), key)

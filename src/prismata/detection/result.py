@@ -10,8 +10,8 @@ from typing import Any
 from prismata.core.events import Event
 from prismata.core.modelcard import ModelCard
 from prismata.core.time import FrameTimeline, to_seconds
-from prismata.detection.engines import RuntimeInfo
 from prismata.detection.pipeline import PipelineOutput
+from prismata.detection.runtimes import RuntimeInfo
 from prismata.postprocess import view_clip
 
 SCHEMA = "prismata.detection/1"

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from prismata.core.errors import InvalidInputError
 from prismata.core.modelcard import ModelCard
 from prismata.detection.bundle import LoadedModel
-from prismata.detection.engines import RuntimeInfo, onnx_runtime_info, open_session, sigmoid
+from prismata.detection.runtimes import RuntimeInfo, onnx_runtime_info, open_session, sigmoid
 from prismata.detection.windows import WindowBuffer
 
 Normalization = Literal["imagenet", "unit", "none"]

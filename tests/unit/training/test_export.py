@@ -5,7 +5,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from prismata.core.errors import InvalidInputError
-from prismata.detection.engines import OnnxEncoder, OnnxHead, open_session, sigmoid
+from prismata.detection.runtimes import OnnxEncoder, OnnxHead, open_session, sigmoid
 from prismata.training.encoders import build_encoder
 from prismata.training.export import (
     export_classic,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from prismata.core.errors import InvalidInputError
 from prismata.core.recipes import ClipSpec
 from prismata.detection.bundle import ENCODER_FILE, file_digest
-from prismata.detection.engines import open_session
+from prismata.detection.runtimes import open_session
 from prismata.services.workbench import Workbench
 from prismata.training.encoders import (
     ENCODERS,

@@ -14,7 +14,7 @@ from prismata.core.events import Event
 from prismata.core.recipes import ClipSpec
 from prismata.core.time import to_us
 from prismata.detection.arrays import ArrayCache, VideoSource
-from prismata.detection.engines import OnnxEncoder
+from prismata.detection.runtimes import OnnxEncoder
 from prismata.domains import Domain
 from prismata.services.workbench import Workbench
 from prismata.training.data import LabelledVideo, build_targets

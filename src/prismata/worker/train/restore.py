@@ -9,7 +9,7 @@ from pathlib import Path
 from prismata.core.errors import NotFoundError
 from prismata.core.modelcard import ModelCard
 from prismata.detection.bundle import CHECKPOINT_FILE, ENCODER_FILE
-from prismata.detection.engines import OnnxEncoder
+from prismata.detection.runtimes import OnnxEncoder
 from prismata.services.workbench import Workbench
 from prismata.training.checkpoint import build_detector, load_checkpoint
 from prismata.training.model import Detector

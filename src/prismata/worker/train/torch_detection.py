@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import ExitStack
 from typing import Any
 
@@ -10,15 +11,15 @@ import torch
 from numpy.typing import NDArray
 
 from prismata.core.child import ChildReporter
-from prismata.detection.bundle import LoadedModel
+from prismata.detection.bundle import NORMAL_BATCH, LoadedModel, file_digest
 from prismata.detection.child import detect_with
-from prismata.detection.engines import RuntimeInfo
+from prismata.detection.runtimes import RuntimeInfo
 from prismata.detection.scorers import BundleScorer
 from prismata.settings import Settings
 from prismata.training.model import Detector
 from prismata.wiring import open_workbench
 from prismata.worker.train.encoder_setup import Encode
-from prismata.worker.train.restore import restore
+from prismata.worker.train.restore import Restored, restore
 
 
 class TorchEncoder:
@@ -52,12 +53,27 @@ def run_torch_detection(request: dict[str, Any], reporter: ChildReporter) -> dic
         card = restored.card.with_thresholds(request.get("thresholds") or {})
         device = "cuda" if torch.cuda.is_available() else "cpu"
         restored.detector.to(device)
-        runtime = RuntimeInfo("pytorch", torch.__version__, device, "fp32", torch.get_num_threads())
+        runtime = RuntimeInfo(
+            "pytorch", torch.__version__, device, "fp32", torch.get_num_threads(), NORMAL_BATCH
+        )
         encoder = TorchEncoder(
             restored.encode,
             feature_size=card.feature_size,
             width=card.clip.width,
             height=card.clip.height,
         )
-        model = LoadedModel(card, encoder, TorchHead(restored.detector), runtime)
+        head = TorchHead(restored.detector)
+        model = LoadedModel(card, encoder, head, runtime, f"{encoder_digest(restored)}:fp32")
         return detect_with(BundleScorer(model), request, reporter)
+
+
+def encoder_digest(restored: Restored) -> str:
+    """SHA-256 of what encodes: the frozen file, or the trained encoder's weights."""
+    if restored.frozen_encoder is not None:
+        return file_digest(restored.frozen_encoder)
+    assert restored.detector.encoder is not None  # noqa: S101 - trained where not frozen
+    digest = hashlib.sha256()
+    for name, values in restored.detector.encoder.state_dict().items():
+        digest.update(name.encode())
+        digest.update(values.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

@@ -7,7 +7,7 @@ import pytest
 from prismata.core.errors import InvalidInputError, NotFoundError
 from prismata.core.machine import usable_cores
 from prismata.detection.bundle import load_bundle, read_card
-from prismata.detection.engines import (
+from prismata.detection.runtimes import (
     OnnxEncoder,
     OnnxHead,
     onnx_runtime_info,

@@ -1,0 +1,85 @@
+"""What a detector needs of a runtime: two small protocols, and a record of what really ran."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class FrameEncoder(Protocol):
+    """Frames in, features out; normalisation is inside."""
+
+    feature_size: int
+    width: int
+    height: int
+
+    def encode(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Turn `(N, H, W, 3)` uint8 RGB frames into `(N, F)` float32 features; N may be 0."""
+        ...
+
+
+class TemporalHead(Protocol):
+    """Windows of features in, scores out."""
+
+    num_frames: int
+
+    def score(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Turn `(N, T, F)` float32 windows into `(N, C)` float32 scores in [0, 1]."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeInfo:
+    """What really ran; stored with every result."""
+
+    name: str
+    """`onnxruntime`, `openvino` or `pytorch`."""
+    version: str
+    device: str
+    """`cpu`, `cuda` or `tensorrt`."""
+    precision: str
+    """`fp32`, `bf16` or `int8`: the encoder's arithmetic. Heads always run in fp32."""
+    threads: int
+    batch: int
+    """Frames that the encoder takes at a time."""
+
+    def describe(self) -> str:
+        """One line for people."""
+        return (
+            f"{self.name} {self.version} · {self.device} · {self.precision} · "
+            f"{self.threads} threads"
+        )
+
+
+def sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Numerically safe logistic function, float32 in and out."""
+    half = np.float32(0.5)
+    # tanh never overflows, unlike exp(-x) for large negative logits.
+    scores: NDArray[np.float32] = (np.tanh(logits * half) + np.float32(1)) * half
+    return scores
+
+
+def in_batches(
+    run: Callable[[NDArray[np.uint8]], NDArray[np.float32]],
+    frames: NDArray[np.uint8],
+    *,
+    batch: int,
+    feature_size: int,
+) -> NDArray[np.float32]:
+    """Encode any number of frames through a network that always sees `batch` of them.
+
+    A new shape makes a runtime plan its memory again, or compile again, so a part that is too
+    short is filled with black frames and the answer cut. `run` may give its output buffer.
+    """
+    features = np.empty((len(frames), feature_size), np.float32)
+    for start in range(0, len(frames), batch):
+        part = frames[start : start + batch]
+        count = len(part)
+        if count < batch:
+            part = np.concatenate([part, np.zeros((batch - count, *part.shape[1:]), np.uint8)])
+        features[start : start + count] = run(np.ascontiguousarray(part))[:count]
+    return features
