@@ -44,7 +44,8 @@ def test_nothing_a_library_prints_reaches_the_protocol():
         return {"ok": True}
     """)
     assert exit_code == 0
-    assert messages == [{"type": "result", "v": 1, "ok": True}]
+    assert [message["type"] for message in messages] == ["memory", "result"]
+    assert messages[-1] == {"type": "result", "v": 1, "ok": True}
     for source in ("from Python", "from the file descriptor", "from C", "from a program"):
         assert source in errors
 
@@ -87,9 +88,9 @@ def test_memory_goes_with_progress_and_is_the_real_one():
         reporter.progress(1, 2, "empty")
         return {}
     """)
-    full, empty = (message for message in messages if message["type"] == "memory")
+    full, empty, last = (message for message in messages if message["type"] == "memory")
     assert 60 < full["peak_rss_mb"] < 200
-    assert 60 < empty["peak_rss_mb"] < 200
+    assert 60 < empty["peak_rss_mb"] == last["peak_rss_mb"] < 200
     if sys.platform == "linux":
         assert full["rss_mb"] - empty["rss_mb"] > 50
 
@@ -183,4 +184,110 @@ def test_a_child_stops_when_nobody_listens_any_more():
         child.stdin.flush()
         child.stdout.readline()
         child.stdout.close()
+        assert child.wait(timeout=120) == 128 + signal.SIGTERM
+
+
+def ask(child, **request):
+    """Send one request to a child that stays; return the messages up to its answer."""
+    child.stdin.write(json.dumps(request) + "\n")
+    child.stdin.flush()
+    messages = []
+    while not messages or messages[-1]["type"] not in ("result", "error"):
+        messages.append(json.loads(child.stdout.readline()))
+    return messages
+
+
+def test_a_child_answers_requests_until_its_input_ends_and_keeps_what_it_opened():
+    with start("""
+        opened = globals().setdefault("opened", [])
+        opened.append(request["name"])
+        if request["name"] == "bad":
+            from prismata.core.errors import BadVideoError
+            raise BadVideoError("Not a video; choose another.", reason="not_a_video")
+        return {"opened": opened}
+    """) as child:
+        first = ask(child, name="first")
+        bad = ask(child, name="bad")
+        third = ask(child, name="third")
+        out, errors = child.communicate(timeout=120)
+    assert (child.returncode, out, errors) == (0, "", "")
+    assert first[-1]["opened"] == ["first"]
+    assert [message["type"] for message in bad] == ["started", "error"]
+    assert bad[-1]["reason"] == "not_a_video"
+    assert third[-1]["opened"] == ["first", "bad", "third"]
+    assert first[0]["pid"] == third[0]["pid"]
+
+
+def test_the_exit_code_is_that_of_the_last_request():
+    body = """
+        from prismata.core.errors import BadVideoError
+        if request["bad"]:
+            raise BadVideoError("Not a video.", reason="not_a_video")
+        return {}
+    """
+    good, bad = '{"bad": false}\n', '{"bad": true}\n'
+    assert finish(body, good + bad)[0] == 65
+    assert finish(body, bad + good)[0] == 0
+
+
+def test_a_line_that_is_no_request_ends_only_itself():
+    _, messages, _ = finish("return {'ok': 1}", "not json\n{}\n")
+    assert [message["type"] for message in messages] == ["error", "started", "memory", "result"]
+
+
+@pytest.mark.parametrize(
+    ("trouble", "code"),
+    [("bytearray(1 << 60)", 77), ("1 / 0", 70), ("open('/dev/full', 'w', 1).write('x\\n')", 74)],
+)
+def test_after_trouble_of_its_own_a_child_takes_no_other_request(trouble, code):
+    exit_code, messages, _ = finish(f"{trouble}\nreturn {{}}", "{}\n{}\n")
+    assert exit_code == code
+    assert [message["type"] for message in messages] == ["error"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux resets the mark")
+def test_the_peak_of_a_request_is_not_that_of_the_one_before():
+    with start("""
+        hog = bytearray(request["mb"] << 20)
+        hog[::4096] = b"x" * (request["mb"] << 8)
+        return {}
+    """) as child:
+        peaks = [ask(child, mb=size)[-2]["peak_rss_mb"] for size in (150, 5, 90)]
+        child.communicate(timeout=120)
+    big, little, middle = peaks
+    assert big > 150
+    assert little < 90 < middle < 150
+
+
+def test_what_was_printed_has_arrived_before_the_answer():
+    with start("print('number', request['number'])\nreturn {}") as child:
+        for number in range(3):
+            ask(child, number=number)
+            assert child.stderr.readline() == f"number {number}\n"
+        child.communicate(timeout=120)
+
+
+def test_a_thread_that_outlives_its_request_speaks_into_no_other():
+    with start("""
+        import threading
+        def go_on():
+            time.sleep(0.2)
+            reporter.event({"of": request["number"]})
+        if request["number"] == 1:
+            threading.Thread(target=go_on).start()
+            return {}
+        time.sleep(1)
+        reporter.event({"of": request["number"]})
+        return {}
+    """) as child:
+        ask(child, number=1)
+        messages = ask(child, number=2)
+        child.communicate(timeout=120)
+    assert [message["event"] for message in messages if message["type"] == "event"] == [{"of": 2}]
+
+
+def test_sigterm_ends_a_child_that_waits_for_a_request():
+    with start("return {}") as child:
+        ask(child)
+        child.send_signal(signal.SIGTERM)
         assert child.wait(timeout=120) == 128 + signal.SIGTERM

@@ -1,13 +1,17 @@
 """The child's side of the protocol: what `detection` and `worker` processes run inside.
 
-A child's `__main__` is one line: `sys.exit(child_main(handle))`. Invariant: nothing but protocol
-lines ever reaches the pipe that was standard output, whatever a library prints.
+A child's `__main__` is one line: `sys.exit(child_main(handle))`. It answers requests, one JSON line
+each, until its standard input ends; whoever wants one answer closes it after one line. Invariant:
+nothing but protocol lines ever reaches the pipe that was standard output, whatever a library
+prints.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import faulthandler
+import gc
 import json
 import os
 import resource
@@ -43,16 +47,37 @@ _OUT_OF_MEMORY_LINE = encode_message(
 ).encode()
 
 
+class _ProtocolPipe:
+    """The pipe to the supervisor: whole lines, from whatever thread."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._lock = threading.Lock()
+
+    def write(self, line: bytes) -> None:
+        with self._lock:
+            rest = memoryview(line)
+            while rest:
+                try:
+                    rest = rest[os.write(self._fd, rest) :]
+                except BrokenPipeError:
+                    # Nobody listens any more: working on would only heat the room.
+                    raise SystemExit(EXIT_STOPPED) from None
+
+
 class ChildReporter:
     """Tell the supervisor what is going on; safe to call from any thread of the child.
 
+    It speaks for one request. What a thread that outlived its request still says goes nowhere, so
+    that nobody takes it for news of the next one.
+
     Args:
-        protocol_fd: File descriptor of the protocol pipe.
+        pipe: The protocol pipe.
     """
 
-    def __init__(self, protocol_fd: int) -> None:
-        self._fd = protocol_fd
-        self._lock = threading.Lock()
+    def __init__(self, pipe: _ProtocolPipe) -> None:
+        self._pipe = pipe
+        self._over = False
         self._last_progress: float | None = None
         self._last_note = ""
         self._phase: tuple[float, float, float] | None = None
@@ -82,7 +107,7 @@ class ChildReporter:
         eta_seconds = self._eta(now, done, total)
         self._last_progress, self._last_note = now, note
         self._send("progress", done=done, total=total, note=note, eta_s=eta_seconds)
-        self._send("memory", rss_mb=current_rss_mb(), peak_rss_mb=peak_rss_mb())
+        self._send_memory()
 
     def event(self, event: dict[str, Any]) -> None:
         """Hand over a provisional event, as JSON values."""
@@ -100,51 +125,72 @@ class ChildReporter:
             return None
         return round((now - began) / (done - done_then) * max(0.0, total - done), 1)
 
+    def _send_memory(self) -> None:
+        self._send("memory", rss_mb=current_rss_mb(), peak_rss_mb=peak_rss_mb())
+
     def _send(self, message_type: str, **fields: Any) -> None:  # noqa: ANN401 - JSON values
         self._write(encode_message(message_type, **fields).encode())
 
     def _write(self, line: bytes) -> None:
-        with self._lock:
-            rest = memoryview(line)
-            while rest:
-                try:
-                    rest = rest[os.write(self._fd, rest) :]
-                except BrokenPipeError:
-                    # Nobody listens any more: working on would only heat the room.
-                    raise SystemExit(EXIT_STOPPED) from None
+        if not self._over:
+            self._pipe.write(line)
+
+    def _conclude(self, line: bytes) -> None:
+        """Write the last line of this request; what was printed before it has arrived by then."""
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):  # closed, or nobody reads it
+                stream.flush()
+        self._write(line)
+        self._over = True
 
 
 Handler = Callable[[dict[str, Any], ChildReporter], dict[str, Any]]
 
 
 def child_main(handler: Handler) -> int:
-    """Run `handler` on the request from standard input and report how it went.
+    """Run `handler` on each request from standard input and report how it went.
 
     Takes over the process: standard output becomes standard error (the protocol keeps a private
     copy of the pipe), and SIGTERM becomes `SystemExit` in the main thread, so that `finally` blocks
     run and a handler may save a checkpoint before it passes the exception on.
 
+    A `UserError` ends its request only. After lost memory, a full disk or a bug nobody knows what
+    state the process is in, so it ends with them. What a handler keeps between requests (a model
+    that is open) is its own affair.
+
     Args:
         handler: Does the work; gets the request and a reporter, returns the fields of `result`.
 
     Returns:
-        Exit code: 0, a `UserError`'s own code, 74 disk full, 77 out of memory, 70 our bug.
+        Exit code after the last request: 0, a `UserError`'s own code, 74 disk full, 77 out of
+        memory, 70 our bug.
     """
     faulthandler.enable(all_threads=True)
     signal.signal(signal.SIGTERM, _stop)
-    reporter = ChildReporter(_take_over_stdout())
+    pipe = _ProtocolPipe(_take_over_stdout())
+    line = sys.stdin.buffer.readline()
+    while True:
+        exit_code, goes_on = _answer(handler, line, ChildReporter(pipe))
+        if not goes_on or not (line := sys.stdin.buffer.readline()):
+            return exit_code
+        gc.collect()
+        _forget_peak_rss()
+
+
+def _answer(handler: Handler, line: bytes, reporter: ChildReporter) -> tuple[int, bool]:
+    """Handle one request; return the exit code it stands for and whether another may follow."""
     try:
-        result = handler(_read_request(), reporter)
+        result = handler(_parse_request(line), reporter)
         if reserved := {"type", "v"} & result.keys():
             raise InternalError(f"a result may not have the fields {sorted(reserved)}")
-        line = encode_message("result", **result).encode()
+        last_line = encode_message("result", **result).encode()
     except MemoryError:
         reporter._write(_OUT_OF_MEMORY_LINE)
         traceback.print_exc()
-        return EXIT_OUT_OF_MEMORY
+        return EXIT_OUT_OF_MEMORY, False
     except UserError as error:
         _report(reporter, FailureCause.USER_ERROR, str(error), getattr(error, "reason", None))
-        return error.exit_code
+        return error.exit_code, True
     except OSError as error:
         traceback.print_exc()
         if error.errno in _DISK_FULL:
@@ -153,13 +199,14 @@ def child_main(handler: Handler) -> int:
                 "run; free some space and start it again."
             )
             _report(reporter, FailureCause.STORAGE, message, None)
-            return EXIT_STORAGE
-        return _report_bug(reporter, error)
+            return EXIT_STORAGE, False
+        return _report_bug(reporter, error), False
     except Exception as error:  # noqa: BLE001 - the process ends here; log and supervisor record it
         traceback.print_exc()
-        return _report_bug(reporter, error)
-    reporter._write(line)
-    return 0
+        return _report_bug(reporter, error), False
+    reporter._send_memory()
+    reporter._conclude(last_line)
+    return 0, True
 
 
 def current_rss_mb() -> float | None:
@@ -172,7 +219,7 @@ def current_rss_mb() -> float | None:
 
 
 def peak_rss_mb() -> float:
-    """Highest resident memory of this program so far, in MB.
+    """Highest resident memory of this program so far, in MB; in `child_main`: in this request.
 
     `ru_maxrss` survives exec (getrusage(2), measured: a child of 8 MB started by a process of 400
     MB claims 400 MB), so on Linux the high-water mark of this program's own memory map counts.
@@ -185,6 +232,15 @@ def peak_rss_mb() -> float:
     return round(int(fields["VmHWM"].split()[0]) / 1024, 1)
 
 
+def _forget_peak_rss() -> None:
+    """Let the high-water mark begin anew (proc(5), clear_refs); elsewhere it stays the process's.
+
+    `ru_maxrss`, which the supervisor hears about at the end, follows the same mark (measured).
+    """
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
 def _take_over_stdout() -> int:
     """Keep the protocol pipe for ourselves and send what is printed to standard error."""
     sys.stdout.flush()
@@ -193,13 +249,12 @@ def _take_over_stdout() -> int:
     return protocol_fd
 
 
-def _read_request() -> dict[str, Any]:
-    line = sys.stdin.buffer.readline()
+def _parse_request(line: bytes) -> dict[str, Any]:
     try:
         request = json.loads(line)
     except ValueError as error:
         raise InvalidInputError(
-            "The child expects one JSON object on the first line of its standard input and got "
+            "The child expects one JSON object on each line of its standard input and got "
             f"{line[:80]!r}; start it through the supervisor."
         ) from error
     if not isinstance(request, dict):
@@ -211,7 +266,8 @@ def _read_request() -> dict[str, Any]:
 
 
 def _report(reporter: ChildReporter, cause: FailureCause, message: str, reason: str | None) -> None:
-    reporter._send("error", cause=cause, message=message, reason=reason)
+    line = encode_message("error", cause=cause, message=message, reason=reason)
+    reporter._conclude(line.encode())
 
 
 def _report_bug(reporter: ChildReporter, error: Exception) -> int:

@@ -1,12 +1,13 @@
 """The text protocol between a heavy child process and whoever started it: one JSON object a line.
 
-The child reads one request from standard input and writes messages to the pipe that was its
-standard output; everything libraries print goes to standard error. A message has `type`:
+The child reads requests from standard input, one a line, until it ends, and writes messages to the
+pipe that was its standard output; everything libraries print goes to standard error. Whoever wants
+one answer closes the input after one line. A message has `type`; for each request come:
 
     started   {pid, runtime, versions}        once, before any work
     progress  {done, total, note, eta_s}      at most a few a second
     event     {event}                         a provisional event, as soon as its run has closed
-    memory    {rss_mb, peak_rss_mb}           with progress
+    memory    {rss_mb, peak_rss_mb}           with progress and before a result
     result    {…}                             once, last; its absence means failure
     error     {cause, message, reason}        once, instead of a result
 """
