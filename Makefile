@@ -12,7 +12,7 @@ setup: $(STAMP)
 $(STAMP): pyproject.toml constraints.txt
 	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train,ui,s3,postgres,celery,dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train,openvino,ui,s3,postgres,celery,dev]'
 	touch $(STAMP)
 
 # The type checker of the browser modules; running Prismata needs no Node.

@@ -66,6 +66,7 @@ def test_it_finds_the_flashes_and_says_everything_that_was_really_used(
         {
             "video": str(flashes.path),
             "bundle": str(flash_bundle),
+            "runtime": "onnxruntime",
             "timeline": str(timeline),
             "scores_path": str(scores),
             "thresholds": {"flash": 0.4},
@@ -196,7 +197,12 @@ def test_a_child_that_needs_more_memory_than_it_may_have_is_out_of_memory(
     # 80 frames of 1024 x 1024 are 240 MB, and 960 MB once the network has made floats of them.
     bundle = write_flash_bundle(tmp_path / "large", width=1024, height=1024)
     outcome, messages = detect(
-        {"video": str(flashes.path), "bundle": str(bundle), "batch": 80},
+        {
+            "video": str(flashes.path),
+            "bundle": str(bundle),
+            "runtime": "onnxruntime",
+            "batch": 80,
+        },
         limits=ChildLimits(memory_mb=memory_mb, wall_seconds=PATIENCE_SECONDS),
     )
     assert (outcome.state, outcome.cause) == (JobState.FAILED, FailureCause.OUT_OF_MEMORY), outcome

@@ -37,7 +37,15 @@ def load_scorer(request: dict[str, Any]) -> Scorer:
             normalization=foreign.get("normalization", "imagenet"),
             threads=threads,
         )
-    scorer = BundleScorer(load_bundle(Path(request["bundle"]), threads=threads))
+    model = load_bundle(
+        Path(request["bundle"]),
+        threads=threads,
+        runtime=request.get("runtime", "auto"),
+        precision=request.get("precision", "auto"),
+        profile=request.get("profile", "auto"),
+        batch=int(request.get("batch", 0)),
+    )
+    scorer = BundleScorer(model)
     scorer.card = scorer.card.with_thresholds(thresholds)
     return scorer
 

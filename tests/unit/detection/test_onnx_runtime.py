@@ -24,7 +24,7 @@ def bundle(flash_bundle, tmp_path):
 
 
 def test_a_bundle_scores_white_frames_high_and_dark_ones_low(bundle):
-    model = load_bundle(bundle, threads=1)
+    model = load_bundle(bundle, threads=1, runtime="onnxruntime")
     frames = np.zeros((3, 32, 32, 3), np.uint8)
     frames[1] = 250
     features = model.encoder.encode(frames)

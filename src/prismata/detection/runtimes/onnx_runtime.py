@@ -1,4 +1,4 @@
-"""ONNX Runtime: the default, and what every exported model is checked against."""
+"""ONNX Runtime: always there, and what every exported model is checked against."""
 
 from __future__ import annotations
 
@@ -10,18 +10,32 @@ from numpy.typing import NDArray
 
 from prismata.core.errors import InvalidInputError
 from prismata.core.machine import usable_cores
-from prismata.detection.runtimes.protocol import RuntimeInfo, in_batches, sigmoid
+from prismata.detection.runtimes.protocol import (
+    RuntimeInfo,
+    TensorShape,
+    check_encoder,
+    check_head,
+    in_batches,
+    sigmoid,
+)
+
+_DTYPES = {"tensor(uint8)": "uint8", "tensor(float)": "float32"}
+_DEVICES = {"CPUExecutionProvider": "cpu", "CUDAExecutionProvider": "cuda"}
+# The CPU takes over what a GPU cannot run, or all of it if there is no GPU after all. TF32 is off
+# because fp32 features of all runtimes stand in for each other, and 10 bits of mantissa could not.
+_CUDA_PROVIDERS = [("CUDAExecutionProvider", {"use_tf32": "0"}), "CPUExecutionProvider"]
 
 
-def open_session(path: Path, *, threads: int = 0, arena: bool = True) -> Any:  # noqa: ANN401 - untyped library
-    """Open an ONNX file on the CPU.
+def open_session(path: Path, *, threads: int = 0, arena: bool = True, device: str = "cpu") -> Any:  # noqa: ANN401 - untyped library
+    """Open an ONNX file.
 
     Spinning is off, so that the decode thread gets the cores while inference waits for frames.
 
     Args:
         path: The file.
         threads: 0 = all cores that this process may use.
-        arena: Keep freed memory for the next run; faster and larger.
+        arena: Keep freed memory for the next run: a little faster, larger.
+        device: `cpu` or `cuda`; `session_device` tells what came of it.
 
     Raises:
         InvalidInputError: If the file is not a model that ONNX Runtime can load.
@@ -34,10 +48,9 @@ def open_session(path: Path, *, threads: int = 0, arena: bool = True) -> Any:  #
     options.inter_op_num_threads = 1
     options.enable_cpu_mem_arena = arena
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    providers = _CUDA_PROVIDERS if device == "cuda" else ["CPUExecutionProvider"]
     try:
-        return ort.InferenceSession(
-            str(path), sess_options=options, providers=["CPUExecutionProvider"]
-        )
+        return ort.InferenceSession(str(path), sess_options=options, providers=providers)
     except Exception as error:  # onnxruntime raises a dozen unrelated pybind classes for bad files
         first = str(error).strip().splitlines()[0]
         raise InvalidInputError(
@@ -45,12 +58,20 @@ def open_session(path: Path, *, threads: int = 0, arena: bool = True) -> Any:  #
         ) from error
 
 
-def onnx_runtime_info(threads: int = 0, *, precision: str = "fp32", batch: int = 1) -> RuntimeInfo:
+def session_device(session: Any) -> str:  # noqa: ANN401 - untyped library
+    """Return where a session really runs: its first provider, not what was asked for."""
+    first: str = session.get_providers()[0]
+    return _DEVICES.get(first, first)
+
+
+def onnx_runtime_info(
+    threads: int = 0, *, precision: str = "fp32", device: str = "cpu", batch: int = 1
+) -> RuntimeInfo:
     """Describe the ONNX Runtime that `open_session` uses."""
     import onnxruntime as ort
 
     return RuntimeInfo(
-        "onnxruntime", ort.__version__, "cpu", precision, threads or usable_cores(), batch
+        "onnxruntime", ort.__version__, device, precision, threads or usable_cores(), batch
     )
 
 
@@ -63,7 +84,8 @@ class OnnxEncoder:
         height: Pixels.
         threads: 0 = all cores.
         batch: Frames at a time.
-        arena: See `open_session`.
+        arena: See `open_session`; likewise `device`.
+        device: `cpu` or `cuda`.
 
     Raises:
         InvalidInputError: If the file does not have that shape.
@@ -78,23 +100,17 @@ class OnnxEncoder:
         threads: int = 0,
         batch: int = 8,
         arena: bool = True,
+        device: str = "cpu",
     ) -> None:
-        self._session = open_session(path, threads=threads, arena=arena)
-        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
-        if len(inputs) != 1 or inputs[0].type != "tensor(uint8)" or len(inputs[0].shape) != 4:
-            raise InvalidInputError(
-                f"{path.name} is not an encoder: it must take one uint8 tensor (N, H, W, 3)"
-            )
-        if len(outputs) != 1 or len(outputs[0].shape) != 2:
-            raise InvalidInputError(
-                f"{path.name} is not an encoder: it must return (N, F) features"
-            )
-        self._input, self._batch = inputs[0].name, batch
+        self._session = open_session(path, threads=threads, arena=arena, device=device)
+        inputs, outputs = _shapes(self._session.get_inputs()), _shapes(self._session.get_outputs())
+        check_encoder(path.name, inputs, outputs, width=width, height=height)
+        self._input, self._batch = self._session.get_inputs()[0].name, batch
         self.width, self.height = width, height
-        size = outputs[0].shape[1]
-        if not isinstance(size, int):
-            probe = np.zeros((batch, height, width, 3), np.uint8)
-            size = int(self._run(probe).shape[1])
+        self.device = session_device(self._session)
+        size = outputs[0].sizes[1]
+        if size is None:
+            size = int(self._run(np.zeros((batch, height, width, 3), np.uint8)).shape[1])
         self.feature_size = size
 
     def encode(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -118,17 +134,19 @@ class OnnxHead:
     ) -> None:
         self._session = open_session(path, threads=threads, arena=arena)
         inputs = self._session.get_inputs()
-        if len(inputs) != 1 or inputs[0].type != "tensor(float)" or len(inputs[0].shape) != 3:
-            raise InvalidInputError(
-                f"{path.name} is not a temporal head: it must take one float tensor (N, T, F)"
-            )
-        if isinstance(inputs[0].shape[1], int) and inputs[0].shape[1] != num_frames:
-            raise InvalidInputError(
-                f"{path.name} takes windows of {inputs[0].shape[1]} frames, but its card says "
-                f"{num_frames}"
-            )
+        check_head(path.name, _shapes(inputs), num_frames=num_frames)
         self._input, self.num_frames = inputs[0].name, num_frames
 
     def score(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
         """Turn `(N, T, F)` float32 windows into `(N, C)` float32 scores in [0, 1]."""
         return sigmoid(self._session.run(None, {self._input: windows})[0])
+
+
+def _shapes(tensors: Any) -> list[TensorShape]:  # noqa: ANN401 - untyped library
+    return [
+        TensorShape(
+            _DTYPES.get(tensor.type, tensor.type),
+            tuple(size if isinstance(size, int) else None for size in tensor.shape),
+        )
+        for tensor in tensors
+    ]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from prismata.core.errors import InvalidInputError
 
 
 class FrameEncoder(Protocol):
@@ -40,7 +42,7 @@ class RuntimeInfo:
     """`onnxruntime`, `openvino` or `pytorch`."""
     version: str
     device: str
-    """`cpu`, `cuda` or `tensorrt`."""
+    """`cpu` or `cuda`."""
     precision: str
     """`fp32`, `bf16` or `int8`: the encoder's arithmetic. Heads always run in fp32."""
     threads: int
@@ -83,3 +85,56 @@ def in_batches(
             part = np.concatenate([part, np.zeros((batch - count, *part.shape[1:]), np.uint8)])
         features[start : start + count] = run(np.ascontiguousarray(part))[:count]
     return features
+
+
+@dataclass(frozen=True, slots=True)
+class TensorShape:
+    """One input or output of a model file."""
+
+    dtype: str
+    """numpy's name, for example `uint8`."""
+    sizes: tuple[int | None, ...]
+    """`None` where the file leaves it open."""
+
+
+def check_encoder(
+    name: str,
+    inputs: Sequence[TensorShape],
+    outputs: Sequence[TensorShape],
+    *,
+    width: int,
+    height: int,
+) -> None:
+    """Refuse a file that does not turn uint8 `(N, height, width, 3)` into `(N, F)`.
+
+    Raises:
+        InvalidInputError: Saying what the file takes instead.
+    """
+    if len(inputs) != 1 or inputs[0].dtype != "uint8" or len(inputs[0].sizes) != 4:
+        raise InvalidInputError(
+            f"{name} is not an encoder: it must take one uint8 tensor (N, H, W, 3)"
+        )
+    if len(outputs) != 1 or len(outputs[0].sizes) != 2:
+        raise InvalidInputError(f"{name} is not an encoder: it must return (N, F) features")
+    wanted = (height, width, 3)
+    found = inputs[0].sizes[1:]
+    if any(size not in (None, want) for size, want in zip(found, wanted, strict=True)):
+        raise InvalidInputError(
+            f"{name} takes pictures of {found}, but its card says (H, W, 3) = {wanted}"
+        )
+
+
+def check_head(name: str, inputs: Sequence[TensorShape], *, num_frames: int) -> None:
+    """Refuse a file that does not take float32 `(N, num_frames, F)`.
+
+    Raises:
+        InvalidInputError: Saying what the file takes instead.
+    """
+    if len(inputs) != 1 or inputs[0].dtype != "float32" or len(inputs[0].sizes) != 3:
+        raise InvalidInputError(
+            f"{name} is not a temporal head: it must take one float tensor (N, T, F)"
+        )
+    if inputs[0].sizes[1] not in (None, num_frames):
+        raise InvalidInputError(
+            f"{name} takes windows of {inputs[0].sizes[1]} frames, but its card says {num_frames}"
+        )

@@ -64,7 +64,8 @@ def write_bundle(
         names.append(CLASSIC_FILE)
     card = replace(card, files={name: file_digest(folder / name) for name in names})
     (folder / CARD_FILE).write_text(card.to_json(), encoding="utf-8")
-    parity = compare(detector, encode, load_bundle(folder), check)
+    exported = load_bundle(folder, runtime="onnxruntime", precision="fp32")
+    parity = compare(detector, encode, exported, check)
     if classic:
         parity["classic_max_score_difference"] = compare_classic(
             detector, encode, folder / CLASSIC_FILE, card, check
