@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -55,5 +56,16 @@ class ChildRunner(Protocol):
         """Start the child, hand it `request` as one JSON line, relay its messages, return the end.
 
         Never raises for what the child does; that is what the outcome says.
+        """
+        ...
+
+
+class ChildSessions(ChildRunner, Protocol):
+    """A `ChildRunner` that can also keep a child alive from one request to the next."""
+
+    def session(self) -> AbstractContextManager[ChildRunner]:
+        """Return a runner whose child stays until the context ends, or it fails.
+
+        What ends a child is told for that request alone; the next one starts a new child.
         """
         ...

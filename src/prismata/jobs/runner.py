@@ -11,14 +11,22 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 
 from prismata.core.errors import ConflictError, NotFoundError, UnavailableError, UserError
 from prismata.core.jobs import FailureCause, JobState
-from prismata.core.ports import ChildLimits, ChildOutcome, ChildRunner, MessageHandler
+from prismata.core.ports import (
+    ChildLimits,
+    ChildOutcome,
+    ChildRunner,
+    ChildSessions,
+    MessageHandler,
+)
 from prismata.core.protocol import Message
 from prismata.jobs.lease import LEASE_SECONDS, JobStore, LeaseLostError, Pulse
+from prismata.jobs.live import LiveRun
 
 logger = logging.getLogger(__name__)
 
@@ -51,39 +59,7 @@ class _Work:
     on_message: MessageHandler
     on_success: SuccessHandler
     on_failure: FailureHandler
-
-
-class LiveRun:
-    """A job that runs in this process right now."""
-
-    def __init__(self, job_id: str, lease_token: str) -> None:
-        self.job_id = job_id
-        self.lease_token = lease_token
-        self.outcome: ChildOutcome | None = None
-        """How it ended; None while it runs."""
-        self.app_stopping = threading.Event()
-        self._cancelled = threading.Event()
-        self._ended = threading.Event()
-
-    @property
-    def is_stopping(self) -> bool:
-        """Whether somebody here asked for the end."""
-        return self._cancelled.is_set() or self.app_stopping.is_set()
-
-    def cancel(self) -> None:
-        """Ask for the end; returns at once."""
-        self._cancelled.set()
-
-    def wait(self, timeout_seconds: float | None = None) -> ChildOutcome | None:
-        """Wait for the end; None if it still runs after `timeout_seconds`."""
-        self._ended.wait(timeout_seconds)
-        return self.outcome
-
-    def end(self, outcome: ChildOutcome) -> None:
-        """Let those who wait go on; the first end counts."""
-        if not self._ended.is_set():
-            self.outcome = outcome
-            self._ended.set()
+    runner: ChildRunner
 
 
 class JobRunner:
@@ -97,7 +73,7 @@ class JobRunner:
         runner: Starts and watches children.
     """
 
-    def __init__(self, job_store: JobStore, runner: ChildRunner) -> None:
+    def __init__(self, job_store: JobStore, runner: ChildSessions) -> None:
         self._store = job_store
         self._runner = runner
         self._lock = threading.Lock()
@@ -115,6 +91,7 @@ class JobRunner:
         on_message: MessageHandler = _ignore_message,
         on_success: SuccessHandler = _keep_result,
         on_failure: FailureHandler = _ignore_failure,
+        runner: ChildRunner | None = None,
     ) -> ChildOutcome:
         """Claim the job, run its child in this thread, write how it ended.
 
@@ -131,12 +108,14 @@ class JobRunner:
                 into other tables; returns what is kept with the job. It has 45 s.
             on_failure: Gets every other outcome before the job is finished, to clean up; not
                 called if the job was taken away from us, because its new owner decides then.
+            runner: What to run the child with, from `session`; None = a child of its own.
 
         Raises:
             ConflictError: If the job is not to be had; nothing was started.
             UnavailableError: If this runner is closed.
         """
-        work = _Work(argv, request, limits, on_message, on_success, on_failure)
+        chosen = runner or self._runner
+        work = _Work(argv, request, limits, on_message, on_success, on_failure, chosen)
         return self._execute(self._claim(job_id), work)
 
     def start_in_background(
@@ -156,12 +135,20 @@ class JobRunner:
             ConflictError: If the job is not to be had; nothing was started.
             UnavailableError: If this runner is closed.
         """
-        work = _Work(argv, request, limits, on_message, on_success, on_failure)
+        work = _Work(argv, request, limits, on_message, on_success, on_failure, self._runner)
         live = self._claim(job_id)
         threading.Thread(
             target=self._execute_logged, args=(live, work), name=f"job-{job_id}", daemon=True
         ).start()
         return live
+
+    def session(self) -> AbstractContextManager[ChildRunner]:
+        """Return a runner for several `run_job`, one after the other, in one warm child.
+
+        Each job stays its own: state, cause, cancellation and log. A child that fails ends with
+        the job that it failed at; the next job gets a new one.
+        """
+        return self._runner.session()
 
     def live_runs(self) -> list[LiveRun]:
         """Return what runs in this process now."""
@@ -255,7 +242,7 @@ class JobRunner:
             pulse.note(message)
             work.on_message(message)
 
-        outcome = self._runner.run(
+        outcome = work.runner.run(
             work.argv,
             work.request,
             on_message=on_message,

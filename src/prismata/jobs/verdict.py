@@ -22,7 +22,7 @@ _LINES_THAT_COUNT = 25
 _MEMORY_WORDS = re.compile(
     r"\bMemoryError\b|std::bad_alloc|bad allocation|can(?:no|')t allocate memory"
     r"|OutOfMemoryError|CUDA out of memory|Insufficient memory|Failed to allocate memory"
-    r"|can't start new thread",
+    r"|can't start new thread|failed to map segment from shared object",
     re.IGNORECASE,
 )
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any, Protocol, Self
 
 from prismata.catalog import Catalog, VideoRecord
 from prismata.core.errors import NotFoundError
-from prismata.core.ports import ChildLimits, ChildOutcome, MessageHandler
+from prismata.core.ports import ChildLimits, ChildOutcome, ChildRunner, MessageHandler
 from prismata.core.time import FrameTimeline
 from prismata.domains import Domain, DomainRegistry
 from prismata.settings import Settings
@@ -45,8 +45,13 @@ class JobEngine(Protocol):
         on_message: MessageHandler = ...,
         on_success: Callable[[dict[str, Any]], dict[str, Any] | None] = ...,
         on_failure: Callable[[ChildOutcome], None] = ...,
+        runner: ChildRunner | None = None,
     ) -> ChildOutcome:
-        """Run it in this thread."""
+        """Run it in this thread; `runner` is one of `session`, None = a child of its own."""
+        ...
+
+    def session(self) -> AbstractContextManager[ChildRunner]:
+        """Return a runner that keeps one child warm for jobs that follow each other."""
         ...
 
     def start_in_background(
