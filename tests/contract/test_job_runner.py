@@ -296,6 +296,76 @@ def test_a_broken_handler_in_the_background_is_logged(runner, catalog, job_id, c
     assert catalog.jobs.get(job_id).cause is FailureCause.BUG
 
 
+AT_MOST = handling_child("""
+    print("allowed", request["mb"])
+    reporter.progress(1, 2, "working")
+    if request["mb"] > 100:
+        return {"hog": bytearray(1 << 60)}
+    return {"mb": request["mb"]}
+""")
+"""Runs out of memory when it is allowed more than 100 MB."""
+
+
+@pytest.mark.parametrize("in_background", [False, True])
+def test_a_second_attempt_belongs_to_the_same_job_and_the_log_tells_of_both(
+    runner, catalog, job_id, in_background
+):
+    asked, failed = [], []
+
+    def with_less(outcome):
+        asked.append(outcome.cause)
+        return {"mb": 50}
+
+    options = {"limits": LIMITS, "retry": with_less, "on_failure": failed.append}
+    if in_background:
+        live = runner.start_in_background(job_id, AT_MOST, {"mb": 500}, **options)
+        outcome = live.wait(PATIENCE_SECONDS)
+    else:
+        outcome = runner.run_job(job_id, AT_MOST, {"mb": 500}, **options)
+    assert outcome.state is JobState.SUCCEEDED
+    assert (asked, failed) == ([FailureCause.OUT_OF_MEMORY], [])
+    job = catalog.jobs.get(job_id)
+    assert (job.state, job.result, job.attempt) == (JobState.SUCCEEDED, {"mb": 50}, 1)
+    assert job.log_tail[0] == "allowed 500"
+    assert any("first attempt: The process ran out of memory" in line for line in job.log_tail)
+    assert job.log_tail[-1] == "allowed 50"
+
+
+def test_there_is_no_third_attempt(runner, catalog, job_id):
+    asked = []
+
+    def as_much_again(outcome):
+        asked.append(outcome)
+        return {"mb": 400}
+
+    outcome = runner.run_job(job_id, AT_MOST, {"mb": 500}, limits=LIMITS, retry=as_much_again)
+    assert len(asked) == 1
+    assert outcome.cause is catalog.jobs.get(job_id).cause is FailureCause.OUT_OF_MEMORY
+
+
+def test_what_was_cancelled_is_not_tried_again(runner, catalog, job_id):
+    asked = []
+    live = runner.start_in_background(job_id, SLEEP, {}, limits=LIMITS, retry=asked.append)
+    live.cancel()
+    assert live.wait(PATIENCE_SECONDS).state is JobState.CANCELLED
+    assert asked == []
+
+
+def test_a_long_log_keeps_something_of_both_attempts(runner, catalog, job_id):
+    chatty = handling_child("""
+        for number in range(300):
+            print(request["name"], number)
+        raise ValueError if request["name"] == "first" else SystemExit
+    """)
+    runner.run_job(
+        job_id, chatty, {"name": "first"}, limits=LIMITS, retry=lambda _: {"name": "second"}
+    )
+    log = catalog.jobs.get(job_id).log_tail
+    assert len(log) == 100
+    assert any("ValueError" in line for line in log[:50])
+    assert log[-1] == "second 299"
+
+
 def test_a_failed_clean_up_does_not_leave_the_job_running(runner, catalog, job_id):
     def break_down(_):
         raise ZeroDivisionError("cannot clean up")

@@ -27,16 +27,17 @@ from prismata.core.ports import (
 from prismata.core.protocol import Message
 from prismata.jobs.lease import LEASE_SECONDS, JobStore, LeaseLostError, Pulse
 from prismata.jobs.live import LiveRun
+from prismata.jobs.outcomes import APP_STOPPED, both_attempts, failed, what_broke
 
 logger = logging.getLogger(__name__)
 
 _CLOSE_SECONDS = 20.0  # the supervisor's grace of 10 s and as much again
 _FINISH_RETRIES = 3
 _FINISH_RETRY_SECONDS = 2.0
-_APP_STOPPED = "The app was stopped while this job was running; start it again."
 
 SuccessHandler = Callable[[dict[str, Any]], dict[str, Any] | None]
 FailureHandler = Callable[[ChildOutcome], None]
+RetryHandler = Callable[[ChildOutcome], dict[str, Any] | None]
 
 
 def _ignore_message(message: Message) -> None:
@@ -51,6 +52,11 @@ def _ignore_failure(outcome: ChildOutcome) -> None:
     del outcome
 
 
+def _never_again(outcome: ChildOutcome) -> dict[str, Any] | None:
+    del outcome
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class _Work:
     argv: Sequence[str]
@@ -59,6 +65,7 @@ class _Work:
     on_message: MessageHandler
     on_success: SuccessHandler
     on_failure: FailureHandler
+    retry: RetryHandler
     runner: ChildRunner
 
 
@@ -81,7 +88,7 @@ class JobRunner:
         self._closed = threading.Event()
         atexit.register(self.close)
 
-    def run_job(
+    def run_job(  # noqa: PLR0913 - one argument for each thing that may happen, all named
         self,
         job_id: str,
         argv: Sequence[str],
@@ -91,6 +98,7 @@ class JobRunner:
         on_message: MessageHandler = _ignore_message,
         on_success: SuccessHandler = _keep_result,
         on_failure: FailureHandler = _ignore_failure,
+        retry: RetryHandler = _never_again,
         runner: ChildRunner | None = None,
     ) -> ChildOutcome:
         """Claim the job, run its child in this thread, write how it ended.
@@ -108,6 +116,8 @@ class JobRunner:
                 into other tables; returns what is kept with the job. It has 45 s.
             on_failure: Gets every other outcome before the job is finished, to clean up; not
                 called if the job was taken away from us, because its new owner decides then.
+            retry: Asked once, after a child that failed: returns the request of a second attempt
+                within the same job, or None. The log then tells of both.
             runner: What to run the child with, from `session`; None = a child of its own.
 
         Raises:
@@ -115,7 +125,7 @@ class JobRunner:
             UnavailableError: If this runner is closed.
         """
         chosen = runner or self._runner
-        work = _Work(argv, request, limits, on_message, on_success, on_failure, chosen)
+        work = _Work(argv, request, limits, on_message, on_success, on_failure, retry, chosen)
         return self._execute(self._claim(job_id), work)
 
     def start_in_background(
@@ -128,6 +138,7 @@ class JobRunner:
         on_message: MessageHandler = _ignore_message,
         on_success: SuccessHandler = _keep_result,
         on_failure: FailureHandler = _ignore_failure,
+        retry: RetryHandler = _never_again,
     ) -> LiveRun:
         """Claim the job here and now, do the rest of `run_job` in a thread of its own.
 
@@ -135,7 +146,7 @@ class JobRunner:
             ConflictError: If the job is not to be had; nothing was started.
             UnavailableError: If this runner is closed.
         """
-        work = _Work(argv, request, limits, on_message, on_success, on_failure, self._runner)
+        work = _Work(argv, request, limits, on_message, on_success, on_failure, retry, self._runner)
         live = self._claim(job_id)
         threading.Thread(
             target=self._execute_logged, args=(live, work), name=f"job-{job_id}", daemon=True
@@ -198,11 +209,11 @@ class JobRunner:
             logger.exception("job_broke job_id=%s", live.job_id)
 
     def _execute(self, live: LiveRun, work: _Work) -> ChildOutcome:
-        ended = _failed(FailureCause.LOST, _APP_STOPPED)
+        ended = failed(FailureCause.LOST, APP_STOPPED)
         try:
             ended = self._run_and_record(live, work)
         except LeaseLostError:
-            ended = _failed(
+            ended = failed(
                 FailureCause.LOST,
                 "This job was taken over or ended elsewhere, so its work here was stopped; "
                 "look at the job for its present state.",
@@ -218,13 +229,18 @@ class JobRunner:
         broken: BaseException | None = None
         try:
             outcome, kept = self._attempt(live, work)
+            if outcome.state is JobState.FAILED and not live.is_stopping:
+                again = work.retry(outcome)
+                if again is not None:
+                    second, kept = self._attempt(live, replace(work, request=again))
+                    outcome = both_attempts(outcome, second)
             if outcome.state is JobState.SUCCEEDED:
                 self._finish(live, outcome, kept)
                 return outcome
         except LeaseLostError:
             raise
         except BaseException as error:  # noqa: BLE001 - raised again below, once it is recorded
-            outcome, broken = _what_broke(error), error
+            outcome, broken = what_broke(error), error
         try:
             work.on_failure(outcome)
         finally:
@@ -254,7 +270,7 @@ class JobRunner:
             return outcome, work.on_success(outcome.result)
         if outcome.state is JobState.CANCELLED and live.app_stopping.is_set():
             outcome = replace(
-                outcome, state=JobState.FAILED, cause=FailureCause.LOST, message=_APP_STOPPED
+                outcome, state=JobState.FAILED, cause=FailureCause.LOST, message=APP_STOPPED
             )
         return outcome, None
 
@@ -280,30 +296,3 @@ class JobRunner:
                 time.sleep(_FINISH_RETRY_SECONDS)
             else:
                 return
-
-
-def _failed(cause: FailureCause, message: str) -> ChildOutcome:
-    return ChildOutcome(state=JobState.FAILED, cause=cause, message=message)
-
-
-def _what_broke(error: BaseException) -> ChildOutcome:
-    """Name what stopped a run from our side."""
-    if isinstance(error, UnavailableError):
-        return _failed(FailureCause.STORAGE, str(error))
-    if isinstance(error, UserError):
-        return _failed(FailureCause.USER_ERROR, str(error))
-    if isinstance(error, OSError):
-        return _failed(
-            FailureCause.STORAGE,
-            f"The results could not be stored ({error}); nothing was kept of this run. "
-            "Look at the disk or the storage, then start it again.",
-        )
-    if isinstance(error, KeyboardInterrupt):
-        return ChildOutcome(state=JobState.CANCELLED, message="The job was stopped with Ctrl-C.")
-    if isinstance(error, Exception):
-        return _failed(
-            FailureCause.BUG,
-            f"Something went wrong that should not ({type(error).__name__}: {error}); "
-            "nothing was kept of this run. The app's log has the details for a bug report.",
-        )
-    return _failed(FailureCause.LOST, _APP_STOPPED)

@@ -45,9 +45,14 @@ class JobEngine(Protocol):
         on_message: MessageHandler = ...,
         on_success: Callable[[dict[str, Any]], dict[str, Any] | None] = ...,
         on_failure: Callable[[ChildOutcome], None] = ...,
+        retry: Callable[[ChildOutcome], dict[str, Any] | None] = ...,
         runner: ChildRunner | None = None,
     ) -> ChildOutcome:
-        """Run it in this thread; `runner` is one of `session`, None = a child of its own."""
+        """Run it in this thread.
+
+        `retry` may give a child that failed one more request within the job; `runner` is one of
+        `session`, None = a child of its own.
+        """
         ...
 
     def session(self) -> AbstractContextManager[ChildRunner]:
@@ -64,6 +69,7 @@ class JobEngine(Protocol):
         on_message: MessageHandler = ...,
         on_success: Callable[[dict[str, Any]], dict[str, Any] | None] = ...,
         on_failure: Callable[[ChildOutcome], None] = ...,
+        retry: Callable[[ChildOutcome], dict[str, Any] | None] = ...,
     ) -> LiveJob:
         """Run it in a thread of its own."""
         ...
