@@ -69,6 +69,7 @@ def test_the_cause_follows_from_the_evidence(changes, cause):
         "torch.OutOfMemoryError: CUDA out of memory.",
         "cv2.error: (-4:Insufficient memory) Failed to allocate 99 bytes",
         "OSError: [Errno 12] Cannot allocate memory",
+        "ImportError: libav.so.11: failed to map segment from shared object",
     ],
 )
 def test_what_libraries_say_about_memory_is_understood(words):

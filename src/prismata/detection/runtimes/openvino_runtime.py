@@ -7,6 +7,8 @@ memory (benchmarks/results/runtimes.md).
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
@@ -73,20 +75,18 @@ class OpenVinoEncoder:
             path.name, _shapes(model.inputs), _shapes(model.outputs), width=width, height=height
         )
         model.reshape([batch, height, width, 3])
-        self._compiled = openvino.Core().compile_model(
-            model,
-            "CPU",
-            {
-                # Without this hint, fp32 becomes bf16 wherever the processor has it.
-                "INFERENCE_PRECISION_HINT": _TYPES_OF_PRECISION[precision],
-                "INFERENCE_NUM_THREADS": threads or usable_cores(),
-                "NUM_STREAMS": 1,
-                "PERFORMANCE_HINT": "LATENCY",
-                # Decoding runs beside; the system knows better which core is free.
-                "ENABLE_CPU_PINNING": False,
-            },
-        )
-        self._request = self._compiled.create_infer_request()
+        properties = {
+            # Without this hint, fp32 becomes bf16 wherever the processor has it.
+            "INFERENCE_PRECISION_HINT": _TYPES_OF_PRECISION[precision],
+            "INFERENCE_NUM_THREADS": threads or usable_cores(),
+            "NUM_STREAMS": 1,
+            "PERFORMANCE_HINT": "LATENCY",
+            # Decoding runs beside; the system knows better which core is free.
+            "ENABLE_CPU_PINNING": False,
+        }
+        with _memory_errors():
+            self._compiled = openvino.Core().compile_model(model, "CPU", properties)
+            self._request = self._compiled.create_infer_request()
         self._batch, self.width, self.height = batch, width, height
         self.feature_size = int(self._compiled.output(0).shape[1])
         self._precision, self._version = precision, openvino.__version__.split("-")[0]
@@ -105,9 +105,21 @@ class OpenVinoEncoder:
         return in_batches(self._run, frames, batch=self._batch, feature_size=self.feature_size)
 
     def _run(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
-        outputs = self._request.infer([frames], share_inputs=True, share_outputs=True)
+        with _memory_errors():
+            outputs = self._request.infer([frames], share_inputs=True, share_outputs=True)
         features: NDArray[np.float32] = outputs[0]
         return features
+
+
+@contextmanager
+def _memory_errors() -> Iterator[None]:
+    """Let lost memory be a `MemoryError`; OpenVINO has only RuntimeErrors."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "Failed to allocate" in str(error):
+            raise MemoryError(str(error).strip().splitlines()[-1]) from error
+        raise
 
 
 def _read(path: Path) -> Any:  # noqa: ANN401 - untyped library
@@ -117,6 +129,8 @@ def _read(path: Path) -> Any:  # noqa: ANN401 - untyped library
     frontend = FrontEndManager().load_by_framework("onnx")
     try:
         return frontend.convert(frontend.load(str(path)))
+    except MemoryError:
+        raise
     except Exception as error:  # pybind classes of their own for bad files
         last = str(error).strip().splitlines()[-1]
         raise InvalidInputError(f"{path.name} cannot be loaded as an ONNX model: {last}") from error

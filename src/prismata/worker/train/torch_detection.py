@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from prismata.core.child import ChildReporter
+from prismata.core.errors import InvalidInputError
 from prismata.detection.bundle import NORMAL_BATCH, LoadedModel, file_digest
 from prismata.detection.child import detect_with
 from prismata.detection.runtimes import RuntimeInfo
@@ -23,15 +24,31 @@ from prismata.worker.train.restore import Restored, restore
 
 
 class TorchEncoder:
-    """The detection room's `FrameEncoder`, driven by PyTorch."""
+    """The detection room's `FrameEncoder`, driven by PyTorch.
 
-    def __init__(self, encode: Encode, *, feature_size: int, width: int, height: int) -> None:
+    Args:
+        encode: `(N, H, W, 3)` uint8 → `(N, F)` float32, for N > 0.
+        feature_size: F.
+        width: Pixels; likewise `height`.
+        height: Pixels.
+        bf16_on: Kind of device (`cuda`, `cpu`) whose matrix products may be in bf16; "" = fp32.
+    """
+
+    def __init__(
+        self, encode: Encode, *, feature_size: int, width: int, height: int, bf16_on: str = ""
+    ) -> None:
         self._encode = encode
         self.feature_size, self.width, self.height = feature_size, width, height
+        self._bf16_on = bf16_on
 
     def encode(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Turn `(N, H, W, 3)` uint8 frames into `(N, F)` float32 features."""
-        return self._encode(frames)
+        if len(frames) == 0:
+            return np.zeros((0, self.feature_size), np.float32)
+        with torch.autocast(
+            self._bf16_on or "cpu", dtype=torch.bfloat16, enabled=bool(self._bf16_on)
+        ):
+            return self._encode(frames)
 
 
 class TorchHead:
@@ -50,21 +67,59 @@ def run_torch_detection(request: dict[str, Any], reporter: ChildReporter) -> dic
     """Handle a detection request whose model is a checkpoint (`prefix` in storage)."""
     with open_workbench(Settings(**request["settings"])) as bench, ExitStack() as stack:
         restored = restore(bench, request["prefix"], stack)
+        model = load_restored(
+            restored,
+            precision=request.get("precision", "auto"),
+            cuda=torch.cuda.is_available(),
+            batch=int(request.get("batch", 0)),
+        )
         card = restored.card.with_thresholds(request.get("thresholds") or {})
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        restored.detector.to(device)
-        runtime = RuntimeInfo(
-            "pytorch", torch.__version__, device, "fp32", torch.get_num_threads(), NORMAL_BATCH
+        scorer = BundleScorer(model)
+        scorer.card = card
+        return detect_with(scorer, request, reporter)
+
+
+def load_restored(
+    restored: Restored, *, precision: str = "auto", cuda: bool = False, batch: int = 0
+) -> LoadedModel:
+    """Prepare a checkpoint for detection.
+
+    A GPU runs a trained encoder in bf16, channels last, unless fp32 is asked for. A frozen encoder
+    is a file that ONNX Runtime runs on the processor, where the small head then stays too.
+
+    Raises:
+        InvalidInputError: If a checkpoint cannot run in this precision here.
+    """
+    card, detector = restored.card, restored.detector
+    on_gpu = cuda and detector.encoder is not None
+    offered = ("bf16", "fp32") if on_gpu else ("fp32",)
+    if precision not in ("auto", *offered):
+        raise InvalidInputError(
+            f"{precision} was asked for, but model {card.name!r} is a checkpoint without an "
+            f"export, which runs here in {' or '.join(offered)}; export it, or ask for auto"
         )
-        encoder = TorchEncoder(
-            restored.encode,
-            feature_size=card.feature_size,
-            width=card.clip.width,
-            height=card.clip.height,
-        )
-        head = TorchHead(restored.detector)
-        model = LoadedModel(card, encoder, head, runtime, f"{encoder_digest(restored)}:fp32")
-        return detect_with(BundleScorer(model), request, reporter)
+    real = offered[0] if precision == "auto" else precision
+    if on_gpu:
+        # Frames come as (N, H, W, 3) and are permuted, so they are channels last already.
+        detector.to("cuda", memory_format=torch.channels_last)
+        torch.backends.cudnn.conv.fp32_precision = "ieee"  # fp32 is to mean fp32, not TF32
+    encoder = TorchEncoder(
+        restored.encode,
+        feature_size=card.feature_size,
+        width=card.clip.width,
+        height=card.clip.height,
+        bf16_on="cuda" if real == "bf16" else "",
+    )
+    runtime = RuntimeInfo(
+        name="pytorch",
+        version=torch.__version__,
+        device="cuda" if on_gpu else "cpu",
+        precision=real,
+        threads=torch.get_num_threads(),
+        batch=batch or NORMAL_BATCH,
+    )
+    key = f"{encoder_digest(restored)}:{real}"
+    return LoadedModel(card, encoder, TorchHead(detector), runtime, key)
 
 
 def encoder_digest(restored: Restored) -> str:
