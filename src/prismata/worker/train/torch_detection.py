@@ -101,8 +101,9 @@ def load_restored(
     real = offered[0] if precision == "auto" else precision
     if on_gpu:
         # Frames come as (N, H, W, 3) and are permuted, so they are channels last already.
-        detector.to("cuda", memory_format=torch.channels_last)
-        torch.backends.cudnn.conv.fp32_precision = "ieee"  # fp32 is to mean fp32, not TF32
+        detector.to(memory_format=torch.channels_last)
+        detector.to("cuda")
+        torch.backends.cudnn.allow_tf32 = False  # fp32 is to mean fp32
     encoder = TorchEncoder(
         restored.encode,
         feature_size=card.feature_size,
