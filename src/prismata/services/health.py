@@ -12,6 +12,7 @@ from typing import Literal
 
 from prismata.catalog import open_catalog
 from prismata.core.errors import NotFoundError, UserError
+from prismata.core.runtimes import available_runtimes, machine_facts
 from prismata.domains import DomainRegistry
 from prismata.media import READERS
 from prismata.settings import Settings
@@ -101,8 +102,31 @@ def _readers(settings: Settings) -> tuple[Verdict, str]:
 
 
 def _detection(settings: Settings) -> tuple[Verdict, str]:
-    del settings
-    return "ok", f"onnxruntime {version('onnxruntime')}"
+    facts = machine_facts()
+    options = available_runtimes(facts)
+    usable = [option for option in options if option.usable]
+    parts = []
+    for runtime in dict.fromkeys(option.runtime for option in options):
+        ways = [
+            option.precision if option.device == "cpu" else f"{option.precision} on {option.device}"
+            for option in usable
+            if option.runtime == runtime
+        ]
+        if ways:
+            parts.append(f"{runtime} {facts.versions[runtime]} ({', '.join(ways)})")
+    # A package that is not installed would otherwise be told once for each precision.
+    reasons = dict.fromkeys(option.why_not for option in options if not option.usable)
+    message = "; ".join([*parts, *reasons])
+    runtime, precision = settings.detect_runtime, settings.detect_precision
+    fitting = [
+        option
+        for option in usable
+        if runtime in ("auto", option.runtime) and precision in ("auto", option.precision)
+    ]
+    if not fitting and runtime != "pytorch":
+        asked = " in ".join(word for word in (runtime, precision) if word != "auto")
+        return "degraded", f"the settings ask for {asked}, which cannot be had here: {message}"
+    return "ok", message
 
 
 def _training(settings: Settings) -> tuple[Verdict, str]:

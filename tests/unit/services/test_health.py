@@ -1,6 +1,8 @@
 import pytest
 from pydantic import SecretStr
 
+from prismata.core.runtimes import MachineFacts
+from prismata.services import health
 from prismata.services.health import check_health
 
 
@@ -46,3 +48,43 @@ def test_a_broken_catalog_hides_none_of_the_others(settings, url):
     assert parts["catalog"].verdict == "error"
     assert parts["storage"].verdict == "ok"
     assert len(parts) == 10
+
+
+FAST = MachineFacts(
+    {"onnxruntime": "1.2", "openvino": "3.4"}, "x86_64", fast_int8=True, fast_bf16=True, cuda=True
+)
+SLOW = MachineFacts({"onnxruntime": "1.2"}, "x86_64", fast_int8=False, fast_bf16=False, cuda=False)
+
+
+def detection(settings, monkeypatch, facts, **changes):
+    monkeypatch.setattr(health, "machine_facts", lambda: facts)
+    part = verdicts(settings.model_copy(update=changes))["detection"]
+    return part.verdict, part.message
+
+
+def test_every_way_to_detect_is_listed(settings, monkeypatch):
+    assert detection(settings, monkeypatch, FAST) == (
+        "ok",
+        "onnxruntime 1.2 (fp32, int8, fp32 on cuda); openvino 3.4 (fp32, bf16, int8)",
+    )
+
+
+def test_what_detection_lacks_is_said_once_with_the_way_out(settings, monkeypatch):
+    verdict, message = detection(settings, monkeypatch, SLOW)
+    assert verdict == "ok"
+    assert message.startswith("onnxruntime 1.2 (fp32); this processor has no 8-bit arithmetic")
+    assert message.count('pip install "prismata[openvino]"') == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "asked"),
+    [
+        ({"detect_runtime": "openvino"}, "openvino"),
+        ({"detect_precision": "int8"}, "int8"),
+        ({"detect_runtime": "onnxruntime", "detect_precision": "bf16"}, "onnxruntime in bf16"),
+    ],
+)
+def test_settings_that_cannot_be_had_are_told(settings, monkeypatch, changes, asked):
+    verdict, message = detection(settings, monkeypatch, SLOW, **changes)
+    assert verdict == "degraded"
+    assert message.startswith(f"the settings ask for {asked}, which cannot be had here: onnxr")
