@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,16 +12,23 @@ from typing import Any
 
 from prismata.catalog import DetectionRunRecord, JobRecord, ModelRecord, VideoRecord
 from prismata.core.errors import InvalidInputError, NotFoundError, PrismataError, UserError
-from prismata.core.events import Event
-from prismata.core.jobs import FailureCause, JobState
-from prismata.core.ports import ChildLimits, ChildOutcome, MessageHandler
-from prismata.core.protocol import Message
+from prismata.core.jobs import FailureCause
+from prismata.core.modelcard import ModelCard
+from prismata.core.ports import ChildLimits, ChildOutcome, ChildRunner, MessageHandler
 from prismata.core.scores import ScoreTrack
+from prismata.services.admission import (
+    PROFILE_FIELDS,
+    Admission,
+    Arithmetic,
+    Profile,
+    admit,
+    wished_profile,
+)
+from prismata.services.detect_model import ModelOnDisk, bring_model
+from prismata.services.detect_recording import PreparedDetection, Recording
 from prismata.services.workbench import LiveJob, Workbench
 
-DETECT_CHILD = (sys.executable, "-m", "prismata.detection")
-TORCH_CHILD = (sys.executable, "-m", "prismata.worker.train")
-BUNDLE_FILES = ("card.json", "encoder.onnx", "temporal.onnx")
+_BYTES_PER_GB = 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +43,13 @@ class DetectRequest:
     """Only needed to choose a model."""
     thresholds: Mapping[str, float] = field(default_factory=dict)
     reader: str = "pyav"
-
-
-@dataclass(slots=True)
-class PreparedDetection:
-    """A detection that is about to run; owns the local copies that the child reads."""
-
-    job: JobRecord
-    run: DetectionRunRecord
-    video: VideoRecord
-    model: ModelRecord
-    argv: tuple[str, ...]
-    request: dict[str, Any]
-    resources: ExitStack
+    runtime: str = ""
+    """Empty = as `PRISMATA_DETECT_RUNTIME` says; likewise `precision`."""
+    precision: str = ""
+    batch: int = 0
+    """Frames encoded at once; 0 = chosen."""
+    measure_floors: bool = False
+    """Also measure decoding alone and encoding alone, for a profile; takes about as long again."""
 
 
 def choose_model(bench: Workbench, request: DetectRequest, video: VideoRecord) -> ModelRecord:
@@ -78,19 +78,38 @@ def choose_model(bench: Workbench, request: DetectRequest, video: VideoRecord) -
     return model
 
 
-def prepare_detection(bench: Workbench, request: DetectRequest) -> PreparedDetection:
+def prepare_detection(
+    bench: Workbench,
+    request: DetectRequest,
+    *,
+    on_disk: ModelOnDisk | None = None,
+    profile: Profile | None = None,
+    held_mb: float = 0.0,
+) -> PreparedDetection:
     """Enter job and run into the catalog and bring video and model to local files.
 
+    Args:
+        bench: The workbench.
+        request: What a person asks for.
+        on_disk: The model, if it has been brought already and stays.
+        profile: How much memory it may take; None = as the settings say.
+        held_mb: What a warm child holds already.
+
     Raises:
+        UnavailableError: If there is too little memory; nothing was entered.
         BusyError: If the same model is already running on the same video.
         NotFoundError: If video or model do not exist.
     """
     video = bench.catalog.videos.find(request.video)
     model = choose_model(bench, request, video)
+    wanted = _arithmetic(bench, request)
+    profile = profile or wished_profile(bench.settings.machine_profile)
+    admission = admit(bench, model, video, wanted, profile=profile, held_mb=held_mb)
+    asked = {**_asked(bench, request), "profile": admission.profile}
     settings = {"thresholds": dict(request.thresholds), "reader": request.reader}
     job = bench.catalog.jobs.submit(
         "detect",
-        {"video": video.name, "model": model.name, **settings},
+        {"video": video.name, "model": model.name, **settings, "profile": admission.profile},
         author=bench.settings.author,
         dedupe_key=f"detect:{video.id}:{model.id}",
     )
@@ -99,23 +118,18 @@ def prepare_detection(bench: Workbench, request: DetectRequest) -> PreparedDetec
         run = bench.catalog.detections.start(
             video_id=video.id, model_id=model.id, settings=settings, job_id=job.id
         )
-        folder = Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="prismata-run-")))
-        timeline = folder / "timeline.npz"
-        timeline.write_bytes(bench.storage.get(video.timeline_key))
+        on_disk = on_disk or bring_model(bench, model, resources)
         child_request = {
-            "video": str(resources.enter_context(bench.storage.local_copy(video.storage_key))),
-            "timeline": str(timeline),
-            "reader": request.reader,
-            "threads": bench.settings.detect_threads,
-            "thresholds": dict(request.thresholds),
-            "scores_path": str(folder / "scores.npz"),
+            **_child_request(bench, request, video, admission, resources),
+            **on_disk.fields,
         }
-        argv = _add_model(bench, model, folder, child_request, resources)
     except BaseException as error:
         resources.close()
         _abandon(bench, job, error)
         raise
-    return PreparedDetection(job, run, video, model, argv, child_request, resources)
+    return PreparedDetection(
+        job, run, video, model, on_disk.argv, child_request, asked, admission, resources
+    )
 
 
 def run_detection(
@@ -123,37 +137,69 @@ def run_detection(
     prepared: PreparedDetection,
     *,
     on_message: MessageHandler = lambda _message: None,
+    runner: ChildRunner | None = None,
 ) -> ChildOutcome:
-    """Detect in a child process and wait for its end; the outcome says how it went."""
-    handlers = _Handlers(bench, prepared, on_message)
+    """Detect in a child process and wait for its end; the outcome says how it went.
+
+    Args:
+        bench: The workbench.
+        prepared: What `prepare_detection` returned.
+        on_message: Gets every message of the child.
+        runner: Of `bench.jobs.session()`, for several videos in one child.
+    """
+    recording = Recording(bench, prepared, on_message)
     with prepared.resources:
         return bench.jobs.run_job(
             prepared.job.id,
             prepared.argv,
             prepared.request,
             limits=_limits(bench),
-            on_message=handlers.on_message,
-            on_success=handlers.on_success,
-            on_failure=handlers.on_failure,
+            on_message=recording.on_message,
+            on_success=recording.on_success,
+            on_failure=recording.on_failure,
+            retry=recording.retry,
+            runner=runner,
         )
 
 
 def start_detection(bench: Workbench, prepared: PreparedDetection) -> LiveJob:
     """Detect in the background; job, run and provisional events in the catalog tell the rest."""
-    handlers = _Handlers(bench, prepared, lambda _message: None, close_when_done=True)
+    recording = Recording(bench, prepared, lambda _message: None, close_when_done=True)
     try:
         return bench.jobs.start_in_background(
             prepared.job.id,
             prepared.argv,
             prepared.request,
             limits=_limits(bench),
-            on_message=handlers.on_message,
-            on_success=handlers.on_success,
-            on_failure=handlers.on_failure,
+            on_message=recording.on_message,
+            on_success=recording.on_success,
+            on_failure=recording.on_failure,
+            retry=recording.retry,
         )
     except PrismataError:
         prepared.resources.close()
         raise
+
+
+def find_finished(
+    bench: Workbench, video: VideoRecord, model: ModelRecord, request: DetectRequest
+) -> DetectionRunRecord | None:
+    """Return the newest run that found what this request would find; None if there is none.
+
+    The same model, thresholds, reader, runtime and precision ("auto" is the same as "auto"); where
+    a profile is asked for, one that has it.
+    """
+    card = ModelCard.from_json(json.dumps(model.card)).with_thresholds(dict(request.thresholds))
+    thresholds = {name: rule.threshold for name, rule in card.rules.items()}
+    asked = _asked(bench, request)
+    for run in bench.catalog.detections.list(video_id=video.id, model_id=model.id):
+        if not run.result_key:
+            continue
+        used = {name: rule["threshold"] for name, rule in run.settings["rules"].items()}
+        was_asked = run.settings.get("asked", {})
+        if used == thresholds and all(was_asked.get(key) == asked[key] for key in asked):
+            return run
+    return None
 
 
 def load_scores(bench: Workbench, run: DetectionRunRecord) -> ScoreTrack:
@@ -180,54 +226,55 @@ def load_result(bench: Workbench, run: DetectionRunRecord) -> dict[str, Any]:
     return result
 
 
-def event_from_result(raw: Mapping[str, Any]) -> Event:
-    """Return the event that one entry of a DetectionResult describes."""
-    return Event(
-        int(raw["start_us"]),
-        int(raw["end_us"]),
-        str(raw["event_type"]),
-        raw["kind"],
-        float(raw["score"]),
+def _arithmetic(bench: Workbench, request: DetectRequest) -> Arithmetic:
+    return Arithmetic(
+        request.runtime or bench.settings.detect_runtime,
+        request.precision or bench.settings.detect_precision,
     )
 
 
-def _add_model(
+def _asked(bench: Workbench, request: DetectRequest) -> dict[str, Any]:
+    wanted = _arithmetic(bench, request)
+    asked: dict[str, Any] = {
+        "reader": request.reader,
+        "runtime": wanted.runtime,
+        "precision": wanted.precision,
+    }
+    return asked | ({"measure_floors": True} if request.measure_floors else {})
+
+
+def _child_request(
     bench: Workbench,
-    model: ModelRecord,
-    folder: Path,
-    request: dict[str, Any],
+    request: DetectRequest,
+    video: VideoRecord,
+    admission: Admission,
     resources: ExitStack,
-) -> tuple[str, ...]:
-    """Put the model into the request and return the child that can run it."""
-    storage = bench.storage
-    if model.kind == "foreign_onnx":
-        request["foreign"] = {
-            "path": str(
-                resources.enter_context(storage.local_copy(f"{model.bundle_key}model.onnx"))
-            ),
-            "card": json.dumps(model.card),
-            "normalization": model.card["training"].get("normalization", "imagenet"),
-        }
-        return DETECT_CHILD
-    if model.kind == "checkpoint":
-        request |= {
-            "task": "detect",
-            "settings": bench.settings.to_request(),
-            "prefix": model.bundle_key,
-        }
-        return TORCH_CHILD
-    bundle = folder / "bundle"
-    bundle.mkdir()
-    for name in BUNDLE_FILES:
-        # Links, so that one folder holds what the storage keeps wherever its cache is.
-        copy = resources.enter_context(storage.local_copy(model.bundle_key + name))
-        (bundle / name).symlink_to(copy.resolve())
-    for name in model.card.get("files", {}):
-        if name not in BUNDLE_FILES:
-            copy = resources.enter_context(storage.local_copy(model.bundle_key + name))
-            (bundle / name).symlink_to(copy.resolve())
-    request["bundle"] = str(bundle)
-    return DETECT_CHILD
+) -> dict[str, Any]:
+    """Return what the child is told of video, settings and places, without the model."""
+    settings = bench.settings
+    folder = Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="prismata-run-")))
+    timeline = folder / "timeline.npz"
+    timeline.write_bytes(bench.storage.get(video.timeline_key))
+    cache = {
+        "folder": str(settings.cache_dir.resolve() / "features"),
+        "max_bytes": int(settings.feature_cache_gb * _BYTES_PER_GB),
+    }
+    wanted = _arithmetic(bench, request)
+    return {
+        "video": str(resources.enter_context(bench.storage.local_copy(video.storage_key))),
+        "video_sha256": video.sha256,
+        "timeline": str(timeline),
+        "reader": request.reader,
+        "threads": settings.detect_threads,
+        "thresholds": dict(request.thresholds),
+        "scores_path": str(folder / "scores.npz"),
+        "runtime": wanted.runtime,
+        "precision": wanted.precision,
+        "batch": request.batch,
+        "measure_floors": request.measure_floors,
+        "cache": cache if settings.feature_cache_gb else None,
+        **PROFILE_FIELDS[admission.profile],
+    }
 
 
 def _abandon(bench: Workbench, job: JobRecord, error: BaseException) -> None:
@@ -241,91 +288,4 @@ def _abandon(bench: Workbench, job: JobRecord, error: BaseException) -> None:
 def _limits(bench: Workbench) -> ChildLimits:
     return ChildLimits(
         memory_mb=bench.settings.child_memory_mb, stall_seconds=bench.settings.stall_seconds
-    )
-
-
-class _Handlers:
-    """What happens in the catalog while one child runs and when it ends."""
-
-    def __init__(
-        self,
-        bench: Workbench,
-        prepared: PreparedDetection,
-        forward: Callable[[Message], None],
-        *,
-        close_when_done: bool = False,
-    ) -> None:
-        self._bench = bench
-        self._prepared = prepared
-        self._forward = forward
-        self._close_when_done = close_when_done
-        self._peak_rss_mb = 0.0
-
-    def on_message(self, message: Message) -> None:
-        """Store provisional events at once; pass everything on."""
-        if message["type"] == "event":
-            event = event_from_result(message["event"])
-            self._bench.catalog.detections.add_events(self._prepared.run.id, [event])
-        elif message["type"] == "memory":
-            self._peak_rss_mb = max(self._peak_rss_mb, float(message.get("peak_rss_mb") or 0.0))
-        self._forward(message)
-
-    def on_success(self, result: dict[str, Any]) -> dict[str, Any]:
-        """Store result, scores and final events; return what is kept with the job."""
-        bench, prepared = self._bench, self._prepared
-        result = {key: value for key, value in result.items() if key not in ("type", "v")}
-        result["video"] |= {"name": prepared.video.name, "sha256": prepared.video.sha256}
-        result["peak_rss_mb"] = self._peak_rss_mb
-        prefix = f"detections/{prepared.run.id}/"
-        scores_key, result_key = f"{prefix}scores.npz", f"{prefix}result.json"
-        bench.storage.put_file(scores_key, Path(prepared.request["scores_path"]))
-        bench.storage.put(result_key, json.dumps(result, indent=1).encode())
-        events = [event_from_result(raw) for raw in result["events"]]
-        bench.catalog.detections.finish(
-            prepared.run.id,
-            events,
-            runtime=_describe(result["runtime"]),
-            result_key=result_key,
-            scores_key=scores_key,
-            peak_rss_mb=self._peak_rss_mb,
-            wall_seconds=result["timing_s"]["total"],
-            settings=result["settings"],
-        )
-        self._done()
-        return {
-            "run_id": prepared.run.id,
-            "events": len(events),
-            "runtime": result["runtime"],
-            "timing_s": result["timing_s"],
-            "peak_rss_mb": self._peak_rss_mb,
-        }
-
-    def on_failure(self, outcome: ChildOutcome) -> None:
-        """Mark the run; nothing that looks like a result stays."""
-        detections = self._bench.catalog.detections
-        if detections.get(self._prepared.run.id).state.is_final:
-            # Whoever took the job for lost has ended its run with it.
-            self._done()
-            return
-        if outcome.state is JobState.CANCELLED:
-            detections.cancel(self._prepared.run.id, outcome.message)
-        else:
-            detections.fail(
-                self._prepared.run.id,
-                outcome.cause or FailureCause.BUG,
-                outcome.message,
-                peak_rss_mb=outcome.peak_rss_mb or None,
-                wall_seconds=outcome.wall_seconds,
-            )
-        self._done()
-
-    def _done(self) -> None:
-        if self._close_when_done:
-            self._prepared.resources.close()
-
-
-def _describe(runtime: Mapping[str, Any]) -> str:
-    return (
-        f"{runtime['name']} {runtime['version']} · {runtime['device']} · {runtime['precision']} · "
-        f"{runtime['threads']} threads"
     )

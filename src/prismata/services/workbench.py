@@ -35,7 +35,7 @@ class LiveJob(Protocol):
 class JobEngine(Protocol):
     """Runs a queued job in a child process; the jobs room's `JobRunner` is one."""
 
-    def run_job(
+    def run_job(  # noqa: PLR0913 - one argument for each thing that may happen, all named
         self,
         job_id: str,
         argv: Sequence[str],
