@@ -130,6 +130,63 @@ def child_bar(label: str, *, enabled: bool = True) -> Iterator[ChildBar]:
         yield ChildBar(progress, progress.add_task("starting", total=None))
 
 
+@dataclass(slots=True)
+class BatchBars:
+    """Two bars: the video at hand and all videos."""
+
+    progress: Progress
+    video: TaskID
+    all_videos: TaskID | None
+
+    def show(self, name: str, note: str, share: float) -> None:
+        """Move the bar of the video at hand."""
+        self.progress.update(self.video, name=name, description=note, completed=share)
+
+    def show_all(self, label: str, share: float, eta_seconds: float | None) -> None:
+        """Move the bar of all videos."""
+        if self.all_videos is not None:
+            self.progress.update(
+                self.all_videos,
+                name=label,
+                completed=share,
+                left=format_left(eta_seconds),
+            )
+
+
+@contextmanager
+def batch_bars(*, several: bool, enabled: bool = True) -> Iterator[BatchBars]:
+    """Show how far the video at hand is and, of several, how far all are and how long it takes.
+
+    Only in a terminal; elsewhere bars would be noise.
+    """
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.fields[name]} {task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[left]}"),
+        console=notes,
+        transient=True,
+        disable=not (enabled and notes.is_terminal),
+    ) as progress:
+        video = progress.add_task("starting", total=1.0, name="", left="")
+        everything = progress.add_task("", total=1.0, name="", left="") if several else None
+        yield BatchBars(progress, video, everything)
+
+
+def format_left(seconds: float | None) -> str:
+    """Return "about 3 min left", as exact as anybody can know it; empty if nobody can."""
+    if seconds is None:
+        return ""
+    if seconds < 60:
+        return f"about {max(1, round(seconds))} s left"
+    if seconds < 3600:
+        return f"about {round(seconds / 60)} min left"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"about {hours} h {minutes} min left"
+
+
 @contextmanager
 def file_bar(*, enabled: bool = True) -> Iterator[Progress]:
     """Show a bar that counts files."""

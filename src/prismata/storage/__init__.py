@@ -7,6 +7,16 @@ from __future__ import annotations
 
 from prismata.storage.base import ObjectInfo, Progress, StorageBackend
 from prismata.storage.keys import check_key
-from prismata.storage.registry import open_storage
+from prismata.storage.registry import open_s3_source, open_storage
+from prismata.storage.sources import SourceObject, SourceStore
 
-__all__ = ["ObjectInfo", "Progress", "StorageBackend", "check_key", "open_storage"]
+__all__ = [
+    "ObjectInfo",
+    "Progress",
+    "SourceObject",
+    "SourceStore",
+    "StorageBackend",
+    "check_key",
+    "open_s3_source",
+    "open_storage",
+]

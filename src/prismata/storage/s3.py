@@ -98,7 +98,7 @@ class S3Storage(StorageBackend):
             max_bytes=cache_max_bytes,
             namespace=f"{endpoint_url or ''}/{bucket}/{self.prefix}",
         )
-        self._client = _make_client(endpoint_url, region)
+        self._client = make_client(endpoint_url, region)
         self._bucket_seen = False
 
     def __repr__(self) -> str:
@@ -383,7 +383,13 @@ class S3Storage(StorageBackend):
         raise ConflictError(f"{key!r} keeps changing while it is being read; try again later")
 
 
-def _make_client(endpoint_url: str | None, region: str | None) -> S3Client:
+def make_client(endpoint_url: str | None, region: str | None) -> S3Client:
+    """Return a client for AWS or for a store that speaks its protocol.
+
+    Raises:
+        InvalidInputError: If the endpoint cannot be used.
+        UnavailableError: If boto3 finds no way to set it up.
+    """
     # S3-compatible stores stumble over the checksums that boto3 adds since 1.36 (botocore#3352),
     # and over bucket names in the host name.
     compatible: dict[str, Any] = (

@@ -39,7 +39,10 @@ OPTIONS = {
     ("models", "promote"): ["name"],
     ("models", "add"): ["--domain", "--onnx", "--run", "--normalization", "--name"],
     ("export",): ["--to", "--classic", "--json"],
-    ("detect",): ["--model", "--domain", "--threshold", "--reader", "--to", "--json"],
+    ("detect",): [
+        *("--model", "--domain", "--threshold", "--reader", "--to", "--json"),
+        *("--runtime", "--precision", "--batch-size", "--again"),
+    ],
     ("evaluate",): ["--video", "--split", "--detect", "--report", "--json"],
     ("domains", "list"): ["--json"],
     ("domains", "check"): ["--json"],
@@ -217,6 +220,9 @@ def test_a_foreign_model_goes_from_a_file_to_events(prismata, flashes, tmp_path)
     (written,) = (tmp_path / "results").iterdir()
     assert json.loads(written.read_text())["events"] == run["result"]["events"]
     answer = prismata("detect", "flashes.mp4")
+    assert f"{len(flashes.events)} events" in answer.out
+    assert "found before by old with these settings" in answer.err
+    answer = prismata("detect", "flashes.mp4", "--again")
     assert f"{len(flashes.events)} events" in answer.out
     assert "onnxruntime" in answer.err
 
