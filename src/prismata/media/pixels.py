@@ -8,6 +8,7 @@ colours are read as BT.601 limited range, which is libswscale's default and what
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -80,9 +81,32 @@ class Resizer:
         self._orientation = orientation
         self._natural_size = natural_size
         self._reformatter: VideoReformatter | None = None
+        self.seconds = 0.0
+        """Time spent so far."""
 
-    def rgb(self, frame: VideoFrame, size: tuple[int, int] | None) -> NDArray[np.uint8]:
-        """Return `(H, W, 3)` uint8 RGB at the displayed `size` = (width, height)."""
+    def rgb(
+        self,
+        frame: VideoFrame,
+        size: tuple[int, int] | None,
+        out: NDArray[np.uint8] | None = None,
+    ) -> NDArray[np.uint8]:
+        """Return `(H, W, 3)` uint8 RGB at the displayed `size` = (width, height).
+
+        Without `out` the array is new and read-only; with it, that is where the pixels go.
+        """
+        started = time.perf_counter()
+        pixels = self._convert(frame, size)
+        if out is None:
+            # What libswscale wrote belongs to the frame, and its rows may be padded.
+            out = pixels.copy()
+            out.flags.writeable = False
+        else:
+            np.copyto(out, pixels)
+        self.seconds += time.perf_counter() - started
+        return out
+
+    def _convert(self, frame: VideoFrame, size: tuple[int, int] | None) -> NDArray[np.uint8]:
+        """Return a view of the resized picture as displayed."""
         from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
         if self._reformatter is None:
@@ -99,16 +123,20 @@ class Resizer:
             dst_color_range=ColorRange.JPEG,
             threads=1,
         )
-        pixels = np.ascontiguousarray(
-            self._orientation.applied(small.to_ndarray().astype(np.uint8, copy=False))
-        )
-        pixels.flags.writeable = False
-        return pixels
+        plane = small.planes[0]
+        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
+        stored = rows[: small.height, : small.width * 3].reshape(small.height, small.width, 3)
+        return self._orientation.applied(stored)
 
     def rgb_from_array(
-        self, stored: NDArray[np.uint8], order: str, size: tuple[int, int] | None
+        self,
+        stored: NDArray[np.uint8],
+        order: str,
+        size: tuple[int, int] | None,
+        out: NDArray[np.uint8] | None = None,
     ) -> NDArray[np.uint8]:
         """Do the same to `(H, W, 3)` stored pixels in `order` (`rgb24` or `bgr24`)."""
         from av.video.frame import VideoFrame
 
-        return self.rgb(VideoFrame.from_ndarray(np.ascontiguousarray(stored), format=order), size)
+        frame = VideoFrame.from_ndarray(np.ascontiguousarray(stored), format=order)
+        return self.rgb(frame, size, out)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -39,18 +39,28 @@ class VideoReader(Protocol):
     timeline: FrameTimeline
     displayed_size: tuple[int, int]
     """`(width, height)` of a frame read without a size."""
+    decoded_frames: int
+    """Frames that the decoder has given so far, wanted or not."""
+
+    @property
+    def resize_seconds(self) -> float:
+        """Time spent so far on resizing and converting to RGB."""
+        ...
 
     def read(
         self,
         frame_indices: Sequence[int] | NDArray[np.int64],
         *,
         size: tuple[int, int] | None = None,
+        slots: Callable[[], NDArray[np.uint8]] | None = None,
     ) -> Iterator[Frame]:
         """Yield frames in display order, each decoded once.
 
         Args:
             frame_indices: Never decreasing; a repeated index yields the same frame again.
             size: `(width, height)` to stretch to; None keeps the displayed size.
+            slots: Gives the `(H, W, 3)` uint8 array that the next distinct frame is written into,
+                which then is its `pixels`; None = each frame has an array of its own.
 
         Raises:
             InvalidInputError: If the indices decrease or lie outside the video.
@@ -82,7 +92,12 @@ class VideoReader(Protocol):
 
 
 def open_video(
-    path: Path, *, timeline: FrameTimeline | None = None, reader: str = "pyav", threads: int = 0
+    path: Path,
+    *,
+    timeline: FrameTimeline | None = None,
+    reader: str = "pyav",
+    threads: int = 0,
+    only_key_frames: bool = False,
 ) -> VideoReader:
     """Open a video for reading frames.
 
@@ -91,10 +106,11 @@ def open_video(
         timeline: What `scan` found, possibly stored since; scanned now if None.
         reader: One of `READERS`.
         threads: Decoder threads; 0 = as the reader sees fit.
+        only_key_frames: Decode key frames only (`coarse.key_frames` says which they are).
 
     Raises:
         BadVideoError: If it is not a video that can be read.
-        InvalidInputError: If there is no such reader.
+        InvalidInputError: If there is no such reader, or it is not the one that can do this.
         UnavailableError: If this reader is not installed or cannot read this video exactly.
     """
     if reader not in _HOMES:
@@ -105,8 +121,13 @@ def open_video(
             f"the reader {reader!r} needs the package {library!r}, which is not installed; use one "
             f"of: {', '.join(READERS) or 'none'}"
         )
+    if only_key_frames and reader != "pyav":
+        raise InvalidInputError(
+            f"only the reader 'pyav' can be asked for key frames alone, not {reader!r}"
+        )
+    extra = {"only_key_frames": True} if only_key_frames else {}
     opened: VideoReader = getattr(import_module(module), name)(
-        path, timeline=timeline or scan(path).timeline, threads=threads
+        path, timeline=timeline or scan(path).timeline, threads=threads, **extra
     )
     return opened
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prismata.core.time import FrameTimeline
-from prismata.media.pixels import Frame
+from prismata.media.pixels import Frame, Resizer
 from prismata.media.readers import check_size, checked_indices
 
 
@@ -19,6 +19,13 @@ class SequentialReader(ABC):
     """A `VideoReader` that only has to say how one picture is got."""
 
     timeline: FrameTimeline
+    decoded_frames = 0
+    _resizer: Resizer
+
+    @property
+    def resize_seconds(self) -> float:
+        """See `VideoReader`."""
+        return self._resizer.seconds
 
     def __enter__(self) -> Self:
         return self
@@ -36,28 +43,46 @@ class SequentialReader(ABC):
         """Release the file."""
 
     @abstractmethod
-    def _picture(self, index: int, size: tuple[int, int] | None) -> NDArray[np.uint8]:
-        """Return the frame's `(H, W, 3)` uint8 RGB as displayed; cheapest going forward."""
+    def _picture(
+        self, index: int, size: tuple[int, int] | None, out: NDArray[np.uint8] | None
+    ) -> NDArray[np.uint8]:
+        """Return the frame's `(H, W, 3)` uint8 RGB as displayed; cheapest going forward.
+
+        Args:
+            index: Of the frame.
+            size: `(width, height)`, None for the displayed size.
+            out: Where to write it; None for an array of its own.
+        """
+
+    def _look_ahead(self, indices: list[int]) -> None:  # noqa: B027 - most readers need not know
+        """Hear which frames one pass will ask for, before the first of them is asked for."""
 
     def read(
         self,
         frame_indices: Sequence[int] | NDArray[np.int64],
         *,
         size: tuple[int, int] | None = None,
+        slots: Callable[[], NDArray[np.uint8]] | None = None,
     ) -> Iterator[Frame]:
         """See `VideoReader.read`."""
         indices = checked_indices(frame_indices, self.timeline)
         check_size(size)
-        return self._deliver(indices, size)
+        return self._deliver(indices, size, slots)
 
     def frame(self, frame_index: int, *, size: tuple[int, int] | None = None) -> Frame:
         """See `VideoReader.frame`."""
         return next(self.read([frame_index], size=size))
 
-    def _deliver(self, indices: list[int], size: tuple[int, int] | None) -> Iterator[Frame]:
+    def _deliver(
+        self,
+        indices: list[int],
+        size: tuple[int, int] | None,
+        slots: Callable[[], NDArray[np.uint8]] | None,
+    ) -> Iterator[Frame]:
+        self._look_ahead(indices)
         last: Frame | None = None
         for index in indices:
             if last is None or last.index != index:
-                pixels = self._picture(index, size)
+                pixels = self._picture(index, size, slots() if slots else None)
                 last = Frame(index, self.timeline.start_us(index), pixels)
             yield last

@@ -70,8 +70,10 @@ class DecordReader(SequentialReader):
         self._video = None
         self._held = None
 
-    def _picture(self, index: int, size: tuple[int, int] | None) -> NDArray[np.uint8]:
-        return self._resizer.rgb_from_array(self._displayed(index), "rgb24", size)
+    def _picture(
+        self, index: int, size: tuple[int, int] | None, out: NDArray[np.uint8] | None
+    ) -> NDArray[np.uint8]:
+        return self._resizer.rgb_from_array(self._displayed(index), "rgb24", size, out)
 
     def _displayed(self, target: int) -> NDArray[np.uint8]:
         """Return RGB pixels as displayed, in the order of the timeline."""
@@ -86,10 +88,12 @@ class DecordReader(SequentialReader):
             while self._next < target:
                 self._video.next()
                 self._next += 1
+                self.decoded_frames += 1
             pixels = np.asarray(self._video.next().asnumpy(), dtype=np.uint8)
         except (DECORDError, StopIteration) as error:
             raise undecodable(self._path, self.timeline, target) from error
         self._next = target + 1
+        self.decoded_frames += 1
         self._held = (target, pixels)
         return pixels
 

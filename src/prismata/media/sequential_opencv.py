@@ -67,8 +67,10 @@ class OpenCVReader(SequentialReader):
         self._held = None
         self._capture.release()
 
-    def _picture(self, index: int, size: tuple[int, int] | None) -> NDArray[np.uint8]:
-        return self._resizer.rgb_from_array(self._stored(index), "bgr24", size)
+    def _picture(
+        self, index: int, size: tuple[int, int] | None, out: NDArray[np.uint8] | None
+    ) -> NDArray[np.uint8]:
+        return self._resizer.rgb_from_array(self._stored(index), "bgr24", size, out)
 
     def _stored(self, target: int) -> NDArray[np.uint8]:
         """Return BGR pixels as stored, in the order of the timeline."""
@@ -88,6 +90,7 @@ class OpenCVReader(SequentialReader):
                         "'pyav'"
                     )
                 raise undecodable(self._path, self.timeline, self._next)
+            self.decoded_frames += 1
             index = self._index_now()
             if index is None or index < self._next:
                 continue  # not part of the timeline: cut off or doubled

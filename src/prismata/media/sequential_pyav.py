@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import av
 import numpy as np
@@ -15,12 +17,22 @@ from prismata.media.matching import FrameMatcher
 from prismata.media.pixels import Orientation, Resizer
 from prismata.media.readers import undecodable
 from prismata.media.sequence import SequentialReader
+from prismata.media.skipping import Effort, may_leave_out
 from prismata.media.source import VideoSource, frame_tick
+
+if TYPE_CHECKING:
+    from av.packet import Packet
+    from av.video.stream import VideoStream
 
 SHORT_GAP = 32
 """Frames decoded and dropped rather than jumped over: a jump costs at least a key frame."""
+MOST_AHEAD = 256
+"""Far more frames than a decoder ever holds; what was left out is forgotten behind the position."""
 BACK_OFF_SECONDS = (0, 2, 10)
 """How far before a frame to look for its key frame, until the file is read from its start."""
+SPARSE_FRAMES = 8
+"""Fewer frames than this are not worth leaving pictures out for: whoever steps through a video asks
+for one after the other, and would ask for what was left out."""
 
 
 class PyAVReader(SequentialReader):
@@ -30,10 +42,15 @@ class PyAVReader(SequentialReader):
     to the target's timestamp and believing the result only if the first frame was a key frame with
     a timestamp of the timeline; otherwise it looks further back, in the end from the start.
 
+    In a pass over every few frames the decoder leaves out pictures that are not asked for and that
+    no other picture refers to (`skipping`). What was left out ahead of the position and is asked
+    for by a later pass is got by jumping.
+
     Args:
         path: The file.
         timeline: Its timeline.
         threads: Decoder threads; 0 = as many as there are cores, 8 at most.
+        only_key_frames: Decode nothing but key frames; only such frames can be asked for.
 
     Raises:
         BadVideoError: If it is not a video that can be read.
@@ -41,7 +58,14 @@ class PyAVReader(SequentialReader):
 
     name = "pyav"
 
-    def __init__(self, path: Path, *, timeline: FrameTimeline, threads: int = 0) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        timeline: FrameTimeline,
+        threads: int = 0,
+        only_key_frames: bool = False,
+    ) -> None:
         self.timeline = timeline
         self._path = path
         self._threads = threads
@@ -52,8 +76,14 @@ class PyAVReader(SequentialReader):
         self._resizer = Resizer(orientation, self.displayed_size)
         self._closed = False
         self._source = VideoSource(path, threads=threads)
-        self._frames = self._source.frames()
         self._matcher = FrameMatcher(timeline, self._source.time_base)
+        self._only_key_frames = only_key_frames
+        self._may_leave_out = may_leave_out(self._source.stream.codec_context)
+        self._wanted: frozenset[int] | None = None
+        """What the present pass asks for; None = leave nothing out."""
+        self._left_out: set[int] = set()
+        """Frames that were left out and may lie ahead of the position."""
+        self._frames = self._pictures()
         self._current: tuple[int, VideoFrame] | None = None
         self._unbroken = True
         """Whether everything up to here was decoded without a jump."""
@@ -64,14 +94,41 @@ class PyAVReader(SequentialReader):
         self._current = None
         self._source.close()
 
-    def _picture(self, index: int, size: tuple[int, int] | None) -> NDArray[np.uint8]:
-        return self._resizer.rgb(self._decoded(index)[1], size)
+    def _picture(
+        self, index: int, size: tuple[int, int] | None, out: NDArray[np.uint8] | None
+    ) -> NDArray[np.uint8]:
+        return self._resizer.rgb(self._decoded(index)[1], size, out)
+
+    def _look_ahead(self, indices: list[int]) -> None:
+        wanted = frozenset(indices)
+        span = indices[-1] - indices[0] + 1 if indices else 0
+        sparse = SPARSE_FRAMES <= len(wanted) <= span // 2
+        self._wanted = wanted if self._may_leave_out and sparse else None
+
+    def _pictures(self) -> Iterator[VideoFrame]:
+        """Decode from where the file is now."""
+        if self._only_key_frames:
+            return self._source.key_pictures()
+        return self._source.frames(self._effort)
+
+    def _effort(self, packet: Packet[VideoStream]) -> Effort:
+        """Say which pictures the decoder may leave out of a packet."""
+        if self._wanted is None or packet.pts is None:
+            return "DEFAULT"
+        index = self._matcher.index_of_tick(packet.pts)
+        if index is None or index in self._wanted:
+            return "DEFAULT"
+        self._left_out.add(index)
+        if len(self._left_out) > MOST_AHEAD:
+            position = self._current[0] if self._current else 0
+            self._left_out = {number for number in self._left_out if number > position}
+        return "NONREF"
 
     def _decoded(self, target: int) -> tuple[int, VideoFrame]:
         """Return the frame at `target`, by the cheapest exact way."""
         if self._closed:
             raise InvalidInputError(f"{self._path.name!r} was closed; open it again to read frames")
-        if self._is_near(target):
+        if target not in self._left_out and self._is_near(target):
             if found := self._decode_on(target):
                 return found
             if self._unbroken:
@@ -104,6 +161,7 @@ class PyAVReader(SequentialReader):
         if self._current is not None and self._current[0] == target:
             return self._current
         for frame in self._frames:
+            self.decoded_frames += 1
             tick = frame_tick(frame)
             index = None if tick is None else self._matcher.index_of_tick(tick)
             if index is None or (self._current is not None and index <= self._current[0]):
@@ -119,13 +177,14 @@ class PyAVReader(SequentialReader):
         """Seek to a key frame at or before the target; say whether one was found."""
         back = round(seconds / self._source.time_base)
         self._current, self._unbroken = None, False
+        self._left_out.clear()
         try:
             self._source.container.seek(
                 self._matcher.tick_of(target) - back, stream=self._source.stream
             )
         except av.FFmpegError:
             return False
-        self._frames = self._source.frames()
+        self._frames = self._pictures()
         first = next(self._frames, None)
         tick = frame_tick(first) if first is not None else None
         if first is None or tick is None or not first.key_frame:
@@ -140,5 +199,6 @@ class PyAVReader(SequentialReader):
         """Open the file anew at its first frame."""
         self._source.close()
         self._source = VideoSource(self._path, threads=self._threads)
-        self._frames = self._source.frames()
+        self._left_out.clear()
+        self._frames = self._pictures()
         self._current, self._unbroken = None, True

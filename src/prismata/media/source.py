@@ -8,13 +8,14 @@ references (playlists, concat lists, image sequences) are not on the list of all
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from prismata.core.errors import BadVideoError
+from prismata.core.machine import usable_cores
 from prismata.media.refusals import check_is_readable_file, refusal
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from av.packet import Packet
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
+
+    from prismata.media.skipping import Effort
 
 MAX_PIXELS = 40_000_000
 PROBED_PIXELS = 4 * MAX_PIXELS
@@ -119,12 +122,34 @@ class VideoSource:
             _check_size(self.path, frame.width, frame.height)
         return frames
 
-    def frames(self) -> Iterator[VideoFrame]:
-        """Decode from the current position to the end, in presentation order."""
+    def frames(
+        self, effort: Callable[[Packet[VideoStream]], Effort] | None = None
+    ) -> Iterator[VideoFrame]:
+        """Decode from the current position to the end, in presentation order.
+
+        Args:
+            effort: Says of each packet which pictures the decoder may leave out of it.
+        """
+        context = self.stream.codec_context
         for packet in self.packets():
             if packet.size:
+                if effort is not None:
+                    # Decoder threads take this setting over with the packet they are given.
+                    context.skip_frame = effort(packet)
                 yield from self.decode(packet)
         yield from self.decode(None)
+
+    def key_pictures(self) -> Iterator[VideoFrame]:
+        """Decode the key frames from the current position to the end and nothing else.
+
+        Each is drained out of the decoder by itself: without the pictures in between, the decoder
+        would hold them back and put those of open groups into another order.
+        """
+        for packet in self.packets():
+            if packet.size and packet.is_keyframe:
+                yield from self.decode(packet)
+                yield from self.decode(None)
+                self.stream.codec_context.flush_buffers()
 
     def first_frame(self, *, max_packets: int = 2000) -> VideoFrame:
         """Decode up to the first frame that comes out.
@@ -243,7 +268,7 @@ def _prepare_streams(container: InputContainer, stream: VideoStream, threads: in
     context = stream.codec_context
     context.options = {"max_pixels": str(MAX_PIXELS)}
     context.thread_type = "AUTO"  # PyAV's default, SLICE, leaves most files on one core
-    context.thread_count = threads or min(MAX_THREADS, os.cpu_count() or 1)
+    context.thread_count = threads or min(MAX_THREADS, usable_cores())
 
 
 def _check_size(path: Path, width: int, height: int) -> None:
