@@ -1,5 +1,7 @@
 """What every runtime must keep: one suite, inherited by each of them."""
 
+import subprocess
+import sys
 from importlib.util import find_spec
 
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 from prismata.core.errors import InvalidInputError
 from prismata.core.runtimes import machine_facts
 from prismata.detection.runtimes import OnnxEncoder, OnnxHead, OpenVinoEncoder, sigmoid
+from prismata.testing.tiny_onnx import write_flash_bundle
 
 WIDTH, HEIGHT, FEATURES, BATCH, WINDOW = 24, 20, 6, 4, 5
 WITHIN = 1e-4
@@ -141,11 +144,6 @@ class TestOnnxRuntime(FileContract):
         return encoder._session.get_session_options().intra_op_num_threads
 
 
-class TestOnnxRuntimeInLittleMemory(TestOnnxRuntime):
-    def open(self, path, **options):
-        return OnnxEncoder(path, arena=False, **options)
-
-
 class TestOpenVino(FileContract):
     @pytest.fixture(autouse=True)
     def needs_openvino(self):
@@ -157,6 +155,30 @@ class TestOpenVino(FileContract):
 
     def threads_of(self, encoder):
         return encoder.runtime.threads
+
+    def test_lost_memory_is_told_as_lost_memory(self, tmp_path):
+        # In a process of its own, because the limit on its address space is for good. 32 pictures
+        # of 1024 x 1024 are 96 MB, and 384 MB once the network has made floats of them.
+        bundle = write_flash_bundle(tmp_path / "large", width=1024, height=1024)
+        program = (
+            "import resource, sys; from pathlib import Path\n"
+            "from prismata.detection.runtimes import OpenVinoEncoder, openvino_runtime\n"
+            "openvino_runtime.import_openvino()\n"
+            "used = int(Path('/proc/self/statm').read_text().split()[0]) * resource.getpagesize()\n"
+            "limit = used + 600 * 2**20\n"
+            "resource.setrlimit(resource.RLIMIT_AS, (limit, limit))\n"
+            "try:\n"
+            "    OpenVinoEncoder(Path(sys.argv[1]), width=1024, height=1024, threads=1, batch=32)\n"
+            "except MemoryError as error:\n"
+            "    print('told:', error)\n"
+        )
+        ended = subprocess.run(
+            [sys.executable, "-c", program, str(bundle / "encoder.onnx")],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ended.stdout.startswith("told: Failed to allocate"), ended.stdout + ended.stderr
 
     def test_half_precision_is_used_only_when_it_is_asked_for(self, file):
         if not machine_facts().fast_bf16:

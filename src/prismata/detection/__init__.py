@@ -7,6 +7,6 @@ home about the models they load are kept from it.
 
 import os
 
-# Since 1.29 ONNX Runtime sends the names and digests of models to its makers and writes a device
-# number below the user's home, unless it finds this when it is loaded (docs/adr/0016-runtimes.md).
+# Since 1.29 ONNX Runtime writes a device number below the user's home and reports the models it
+# loads to its makers, unless it finds this when it is loaded (docs/adr/0016-runtimes.md).
 os.putenv("ORT_DISABLE_TELEMETRY", "1")

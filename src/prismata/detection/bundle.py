@@ -133,23 +133,20 @@ def load_bundle(
         choice,
         threads=threads,
         batch=batch or (SMALL_BATCH if small else NORMAL_BATCH),
-        small=small,
     )
     if encoder.feature_size != card.feature_size:
         raise InvalidInputError(
             f"{encoder_path.name} gives {encoder.feature_size} features, the card of "
             f"{card.name!r} says {card.feature_size}"
         )
-    head = OnnxHead(
-        folder / TEMPORAL_FILE, num_frames=card.clip.num_frames, threads=threads, arena=not small
-    )
+    head = OnnxHead(folder / TEMPORAL_FILE, num_frames=card.clip.num_frames, threads=threads)
     _return_freed_memory()
     key = f"{_digest_once(encoder_path)}:{info.precision}"
     return LoadedModel(card, encoder, head, info, key)
 
 
 def _open_encoder(
-    path: Path, clip: ClipSpec, choice: RuntimeChoice, *, threads: int, batch: int, small: bool
+    path: Path, clip: ClipSpec, choice: RuntimeChoice, *, threads: int, batch: int
 ) -> tuple[FrameEncoder, RuntimeInfo]:
     """Open the encoder with the chosen runtime, and say what came of it."""
     if choice.runtime == "openvino":
@@ -168,7 +165,6 @@ def _open_encoder(
         height=clip.height,
         threads=threads,
         batch=batch,
-        arena=not small,
         device=choice.device,
     )
     info = onnx_runtime_info(

@@ -26,15 +26,15 @@ _DEVICES = {"CPUExecutionProvider": "cpu", "CUDAExecutionProvider": "cuda"}
 _CUDA_PROVIDERS = [("CUDAExecutionProvider", {"use_tf32": "0"}), "CPUExecutionProvider"]
 
 
-def open_session(path: Path, *, threads: int = 0, arena: bool = True, device: str = "cpu") -> Any:  # noqa: ANN401 - untyped library
+def open_session(path: Path, *, threads: int = 0, device: str = "cpu") -> Any:  # noqa: ANN401 - untyped library
     """Open an ONNX file.
 
-    Spinning is off, so that the decode thread gets the cores while inference waits for frames.
+    Spinning is off, so that the decode thread gets the cores while inference waits for frames. The
+    arena stays on: without it the C library keeps more (benchmarks/results/runtimes.md).
 
     Args:
         path: The file.
         threads: 0 = all cores that this process may use.
-        arena: Keep freed memory for the next run: a little faster, larger.
         device: `cpu` or `cuda`; `session_device` tells what came of it.
 
     Raises:
@@ -46,7 +46,6 @@ def open_session(path: Path, *, threads: int = 0, arena: bool = True, device: st
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads or usable_cores()
     options.inter_op_num_threads = 1
-    options.enable_cpu_mem_arena = arena
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     providers = _CUDA_PROVIDERS if device == "cuda" else ["CPUExecutionProvider"]
     try:
@@ -84,7 +83,6 @@ class OnnxEncoder:
         height: Pixels.
         threads: 0 = all cores.
         batch: Frames at a time.
-        arena: See `open_session`; likewise `device`.
         device: `cpu` or `cuda`.
 
     Raises:
@@ -99,10 +97,9 @@ class OnnxEncoder:
         height: int,
         threads: int = 0,
         batch: int = 8,
-        arena: bool = True,
         device: str = "cpu",
     ) -> None:
-        self._session = open_session(path, threads=threads, arena=arena, device=device)
+        self._session = open_session(path, threads=threads, device=device)
         inputs, outputs = _shapes(self._session.get_inputs()), _shapes(self._session.get_outputs())
         check_encoder(path.name, inputs, outputs, width=width, height=height)
         self._input, self._batch = self._session.get_inputs()[0].name, batch
@@ -129,10 +126,8 @@ class OnnxHead:
         InvalidInputError: If the file does not have that shape.
     """
 
-    def __init__(
-        self, path: Path, *, num_frames: int, threads: int = 0, arena: bool = True
-    ) -> None:
-        self._session = open_session(path, threads=threads, arena=arena)
+    def __init__(self, path: Path, *, num_frames: int, threads: int = 0) -> None:
+        self._session = open_session(path, threads=threads)
         inputs = self._session.get_inputs()
         check_head(path.name, _shapes(inputs), num_frames=num_frames)
         self._input, self.num_frames = inputs[0].name, num_frames
