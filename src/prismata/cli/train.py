@@ -48,6 +48,9 @@ def train(
     head_lr: Annotated[float, typer.Option(help="Learning rate of the head.")] = 1e-3,
     encoder_lr: Annotated[float, typer.Option(help="Learning rate of the encoder.")] = 1e-3,
     flip: Annotated[bool, typer.Option(help="Mirror at random; off if sides matter.")] = True,
+    quantize: Annotated[
+        str, typer.Option(help="auto (an 8-bit encoder too, if nothing is lost by it) or never.")
+    ] = "auto",
     seed: Annotated[int, typer.Option(help="Same seed, same split and same training.")] = 0,
     val_share: Annotated[float, typer.Option(help="Share of time for validation.")] = 0.2,
     test_share: Annotated[float, typer.Option(help="Share of time held out.")] = 0.0,
@@ -72,6 +75,7 @@ def train(
                 "head_lr": head_lr,
                 "encoder_lr": encoder_lr,
                 "flip": flip,
+                "quantize": quantize,
                 "head": {"hidden": hidden},
             }
             groups = {"train": train_group, "val": val_group, "test": test_group}

@@ -39,6 +39,8 @@ class Recipe:
     """Largest loss weight of positives."""
     flip: bool = True
     """Mirror stretches at random; switch off where left and right mean something."""
+    quantize: str = "auto"
+    """`auto` (an 8-bit encoder goes along if it passes the gate) or `never`."""
     seed: int = 0
     head: HeadSpec = field(default_factory=HeadSpec)
 
@@ -60,6 +62,8 @@ class Recipe:
                 raise InvalidInputError(f"{name} must lie in (0, 1), not {getattr(self, name)}")
         if not 0 <= self.ema_decay < 1:
             raise InvalidInputError(f"ema_decay must lie in [0, 1), not {self.ema_decay}")
+        if self.quantize not in ("auto", "never"):
+            raise InvalidInputError(f"quantize must be auto or never, not {self.quantize!r}")
         if self.positive_limit < 1:
             raise InvalidInputError(f"positive_limit must be at least 1, not {self.positive_limit}")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -84,8 +85,12 @@ def publish(
     check: CheckClip,
     frozen_encoder: Path | None,
     training_run_id: str,
+    finish: Callable[[Path, ModelCard], ModelCard],
 ) -> tuple[ModelRecord, ModelCard]:
     """Export into storage and enter the model into the catalog, last.
+
+    `finish` gets the checked bundle's folder and card; it may add files and returns the final card,
+    which it has written.
 
     Raises:
         ExportRefusedError: If trained and exported model differ; nothing is left behind.
@@ -96,6 +101,7 @@ def publish(
         card = write_bundle(
             folder, detector, card, encode=encode, check=check, frozen_encoder=frozen_encoder
         )
+        card = finish(folder, card)
         prefix = f"models/{card.name}/"
         for path in sorted(folder.iterdir()):
             bench.storage.put_file(prefix + path.name, path)

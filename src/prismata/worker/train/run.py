@@ -34,6 +34,7 @@ from prismata.training.recipe import Recipe
 from prismata.wiring import open_workbench
 from prismata.worker.train.assess import assess
 from prismata.worker.train.encoder_setup import Encode, EncoderSetup, set_up_encoder
+from prismata.worker.train.finishing import Finishing
 from prismata.worker.train.gather import GatheredData, gather
 from prismata.worker.train.parity import CHECK_SAMPLES, CheckClip
 from prismata.worker.train.publish import CARD_DRAFT_FILE, CHECK_FILE, publish
@@ -99,6 +100,7 @@ class _Run:
             check=check,
             frozen_encoder=setup.frozen_path,
             training_run_id=self.record.id,
+            finish=Finishing(self.bench, data, self.recipe, self.reporter).finish,
         )
         self.reporter.progress(1, 1, "exporting and checking")
         seconds = {
@@ -123,6 +125,8 @@ class _Run:
             "thresholds": {name: rule.threshold for name, rule in published.rules.items()},
             "metrics": published.metrics,
             "parity": published.parity,
+            "quantization": published.quantization,
+            "motion_gate_cost": published.motion_gate_cost,
         }
 
     def _build_detector(self, setup: EncoderSetup) -> Detector:
@@ -209,6 +213,7 @@ class _Run:
                 "machine": f"{platform.system()} {platform.machine()}",
             },
             metrics=quality.metrics,
+            motion_gate=self.domain.motion_gate,
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
 
