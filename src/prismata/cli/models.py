@@ -15,6 +15,7 @@ from prismata.services.models import (
     Normalization,
     add_checkpoint_model,
     add_foreign_model,
+    card_sentences,
     describe_model,
     promote_model,
 )
@@ -68,6 +69,8 @@ def show_model(
         print_json(describe_model(model))
     else:
         output.print_json(json.dumps(describe_model(model), default=str))
+        for sentence in card_sentences(model.card):
+            notes.print(sentence, markup=False)
 
 
 @app.command("promote")

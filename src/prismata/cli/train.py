@@ -19,6 +19,7 @@ from prismata.cli.console import (
 from prismata.core.errors import InvalidInputError
 from prismata.core.ports import ChildOutcome
 from prismata.core.protocol import Message
+from prismata.services.models import card_sentences
 from prismata.services.train import (
     PreparedTraining,
     TrainRequest,
@@ -165,6 +166,8 @@ def _report(prepared: PreparedTraining, outcome: ChildOutcome, *, as_json: bool)
                 if means and means["mean"] is not None:
                     chance = means["chance"] or 0.0
                     output.print(f"{split}: mAP {kind} {means['mean']:.3f} (chance {chance:.3f})")
+        for sentence in card_sentences(result):
+            output.print(sentence, markup=False)
         notes.print(
             f"Try it: prismata detect VIDEO --model {result['model']}   "
             f"Use it: prismata models promote {result['model']}",

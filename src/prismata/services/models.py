@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -146,6 +147,7 @@ def export_model(
             "task": "export",
             "settings": bench.settings.to_request(),
             "prefix": f"checkpoints/{run.name}/",
+            "published": model.bundle_key if model.kind == "bundle" else "",
             "target": str(target.resolve()),
             "classic": classic,
         },
@@ -170,6 +172,43 @@ def promote_model(bench: Workbench, name_or_id: str) -> ModelRecord:
 def describe_model(model: ModelRecord) -> dict[str, Any]:
     """Return a model's record as plain JSON values."""
     return {**asdict(model), "created_at": model.created_at.isoformat()}
+
+
+def card_sentences(card: Mapping[str, Any]) -> list[str]:
+    """Return what a person should know of a model before using it, from its card.
+
+    Whether an 8-bit encoder goes along and what it loses, and what the motion gate costs; nothing
+    of what was never tried.
+    """
+    sentences = []
+    if quantization := card.get("quantization"):
+        word = "yes" if quantization.get("accepted") else "no"
+        sentences.append(
+            f"8-bit encoder: {word}. {_sentence(quantization['reason'])}{_checked(quantization)}"
+        )
+    if note := (card.get("motion_gate_cost") or {}).get("note"):
+        sentences.append(f"Motion gate: {_sentence(note)}{_checked(card['motion_gate_cost'])}")
+    return sentences
+
+
+def _sentence(reason: str) -> str:
+    return f"{reason[:1].upper()}{reason[1:].rstrip('.')}."
+
+
+def _checked(section: Mapping[str, Any]) -> str:
+    """Say on how much video something was measured, and how far scores moved."""
+    seconds = section.get("checked_seconds", section.get("seconds"))
+    if seconds is None:
+        return ""
+    videos = section.get("checked_videos", section.get("videos"))
+    events = section.get("checked_events", section.get("events"))
+    text = f" Measured on {seconds:.0f} s of {videos} validation videos with {events} events"
+    if "max_score_difference" in section:
+        text += (
+            f"; scores change by up to {section['max_score_difference']:.3f}, allowed is "
+            f"{section['allowed_score_difference']:.2f}"
+        )
+    return f"{text}."
 
 
 def _copy_bundle(bench: Workbench, model: ModelRecord, target: Path) -> dict[str, Any]:

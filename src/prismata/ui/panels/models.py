@@ -7,7 +7,7 @@ import streamlit as st
 from prismata.catalog import ModelRecord
 from prismata.core.errors import UserError
 from prismata.evaluation.report import format_percent
-from prismata.services.models import promote_model
+from prismata.services.models import card_sentences, promote_model
 from prismata.ui import state
 from prismata.ui.context import workbench
 from prismata.ui.panels.notices import plain, refuse
@@ -37,6 +37,8 @@ def _show_model(model: ModelRecord) -> None:
     name, facts, actions = st.columns([2, 3, 2], vertical_alignment="center")
     name.markdown(f"**{plain(model.name)}**  \n{_STAGES[model.stage]}")
     facts.markdown(plain(" · ".join(_facts(model))))
+    for sentence in card_sentences(model.card):
+        facts.caption(plain(sentence))
     with actions, st.container(horizontal=True, horizontal_alignment="right"):
         if model.kind == "bundle":
             st.link_button(

@@ -7,6 +7,7 @@ features there are none, so decoding is bounded: at most `MAX_CHECKED_SECONDS` o
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from prismata.core.recipes import ClipSpec
 from prismata.core.time import SamplePlan, TimeSpan, to_us
-from prismata.detection.frames import frame_batches
+from prismata.detection.frames import FrameBatches
 from prismata.services.workbench import Workbench
 from prismata.training.data import LabelledVideo
 from prismata.worker.train.gather import GatheredData
@@ -55,7 +56,7 @@ class StretchBatch:
     """Distinct frames of a stretch, and for which samples they stand."""
 
     frames: NDArray[np.uint8]
-    """`(N, H, W, 3)`."""
+    """`(N, H, W, 3)`; they hold until the next batch is asked for."""
     repeats: list[int]
     rows: NDArray[np.int64]
     """`(N,)` rows of the video at which each frame is shown first."""
@@ -177,11 +178,10 @@ class StretchFrames:
         part = slice(stretch.first, stretch.last)
         plan = SamplePlan(whole.times_us[part], whole.frame_indices[part])
         size = (self._clip.width, self._clip.height)
-        row = stretch.first
         with self._bench.storage.local_copy(record.storage_key) as path:
-            batches = frame_batches(path, plan, timeline=timeline, size=size, batch=BATCH)
-            for batch in batches:
-                rows = row + np.concatenate([[0], np.cumsum(batch.repeats)[:-1]])
-                row += sum(batch.repeats)
-                times = stretch.video.times_us[rows]
-                yield StretchBatch(batch.frames, batch.repeats, rows.astype(np.int64), times)
+            batches = FrameBatches(path, plan, timeline=timeline, size=size, batch=BATCH)
+            with closing(batches):
+                for batch in batches:
+                    rows = stretch.first + np.array(batch.first_samples, np.int64)
+                    times = stretch.video.times_us[rows]
+                    yield StretchBatch(batch.frames, batch.repeats, rows, times)
