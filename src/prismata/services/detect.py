@@ -270,9 +270,9 @@ def _child_request(
         "scores_path": str(folder / "scores.npz"),
         "runtime": wanted.runtime,
         "precision": wanted.precision,
-        "batch": request.batch,
         "measure_floors": request.measure_floors,
         "cache": cache if settings.feature_cache_gb else None,
+        **({"batch": request.batch} if request.batch else {}),
         **PROFILE_FIELDS[admission.profile],
     }
 

@@ -170,7 +170,7 @@ def test_one_job_cancelled_elsewhere_is_one_video(bench, folder, model, monkeypa
 
 STARVING = """
 if "1.mp4" in request["video"]:
-    print("batch", request["batch"], "threads", request["threads"])
+    print("batch", request.get("batch"), "threads", request["threads"])
     reporter.event({"start_us": 1, "end_us": 1, "event_type": "flash", "kind": "point",
                     "score": 0.9})
     if LEAST_OR_NOT:
@@ -180,7 +180,7 @@ if "1.mp4" in request["video"]:
 
 
 def test_lost_memory_is_answered_with_one_smaller_attempt(bench, folder, model, monkeypatch):
-    misbehave(monkeypatch, STARVING.replace("LEAST_OR_NOT", "request['batch'] != 2"))
+    misbehave(monkeypatch, STARVING.replace("LEAST_OR_NOT", "request.get('batch') != 2"))
     (folder / "2.mp4").unlink()
     first, other = detect(bench, folder)[0]
     assert first.state is other.state is ONE
@@ -188,7 +188,7 @@ def test_lost_memory_is_answered_with_one_smaller_attempt(bench, folder, model, 
     assert first.result["notes"] == [first.message]
     (job,) = [job for job in bench.catalog.jobs.list() if job.params["video"] == "1.mp4"]
     assert (job.state, job.attempt) == (ONE, 1)
-    assert job.log_tail[0] == "batch 0 threads 1"
+    assert job.log_tail[0] == "batch None threads 1"
     assert any("first attempt: The process ran out of memory" in line for line in job.log_tail)
     assert job.log_tail[-1] == "batch 2 threads 1"
     asked = [
