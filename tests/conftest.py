@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from prismata.catalog import DetectionRunRecord, ModelRecord, VideoRecord
+from prismata.catalog import DetectionRunRecord, ModelRecord, VideoRecord, open_catalog
 from prismata.core.modelcard import ModelCard
 from prismata.core.scores import ScoreTrack
 from prismata.domains import DomainRegistry
@@ -109,15 +110,26 @@ def plugins(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def empty_catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with the schema and nothing in it: every test migrates by copying it."""
+    path = tmp_path_factory.mktemp("catalog") / "prismata.db"
+    open_catalog(f"sqlite:///{path}").close()
+    return path
+
+
 @pytest.fixture
-def settings(tmp_path: Path, plugins: Path) -> Settings:
+def settings(tmp_path: Path, plugins: Path, empty_catalog: Path) -> Settings:
     """SQLite and local storage in a folder of the test's own; the project's domains and flashes."""
-    return Settings(
+    chosen = Settings(
         data_dir=tmp_path / "data",
         domains_dirs=os.pathsep.join((str(ROOT / "domains"), str(plugins))),
         user="tester",
         detect_threads=1,
     )
+    chosen.data_dir.mkdir()
+    shutil.copyfile(empty_catalog, chosen.data_dir / empty_catalog.name)
+    return chosen
 
 
 @pytest.fixture

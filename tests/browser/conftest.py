@@ -1,11 +1,14 @@
 """The whole program as a person gets it: `prismata serve` in a process, a browser before it."""
 
+import json
 import os
+import select
 import signal
 import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -27,10 +30,77 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.browser)
 
 
+class ForkedProcess:
+    """What a server is watched by that is not our child; named as in `subprocess.Popen`."""
+
+    def __init__(self, pid):
+        self.pid = pid
+        self._handle = os.pidfd_open(pid)
+
+    def poll(self):
+        """None while it runs; how it ended only its parent knows."""
+        return 0 if self._has_ended(0) else None
+
+    def wait(self, timeout):
+        if not self._has_ended(timeout):
+            raise subprocess.TimeoutExpired("prismata serve", timeout)
+
+    def kill(self):
+        self.send_signal(signal.SIGKILL)
+
+    def send_signal(self, number):
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._handle, number)
+
+    def close(self):
+        os.close(self._handle)
+
+    def _has_ended(self, seconds):
+        return bool(select.select([self._handle], [], [], seconds)[0])
+
+
+class WarmServer:
+    """A process with everything imported, which becomes a running workbench in no time."""
+
+    def __init__(self):
+        self._process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("warm_server.py"))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._made = []
+
+    def launch(self, arguments, environment, log):
+        request = {"arguments": arguments, "environment": environment, "log": str(log)}
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        self._made.append(ForkedProcess(int(self._process.stdout.readline())))
+        return self._made[-1]
+
+    def close(self):
+        for process in self._made:
+            process.close()
+        self._process.stdin.close()
+        self._process.stdout.close()
+        self._process.wait(30)
+
+
+def launch_by_command(arguments, environment, log):
+    """Start a workbench as people do."""
+    with log.open("a") as target:
+        return subprocess.Popen(
+            [sys.executable, "-m", "prismata", *arguments],
+            env=environment,
+            stdout=target,
+            stderr=subprocess.STDOUT,
+        )
+
+
 class Server:
     """A running workbench."""
 
-    def __init__(self, settings, log):
+    def __init__(self, settings, log, launch):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -43,17 +113,14 @@ class Server:
             PRISMATA_USER="ada",
             PRISMATA_DETECT_THREADS="1",
         )
-        self.start()
+        self._start(launch)
 
-    def start(self):
-        """Start it; after `kill` once more, on the same port with the same data."""
-        with self.log.open("a") as target:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "prismata", "serve", "--port", str(self.port)],
-                env=self.environment,
-                stdout=target,
-                stderr=subprocess.STDOUT,
-            )
+    def start_again(self):
+        """Start it after `kill`, by the command itself, on the same port with the same data."""
+        self._start(launch_by_command)
+
+    def _start(self, launch):
+        self.process = launch(["serve", "--port", str(self.port)], self.environment, self.log)
         self._wait()
 
     def kill(self):
@@ -66,10 +133,14 @@ class Server:
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 break
-            if self.answers():
+            if self._listens() and self.answers():
                 return
-            time.sleep(0.1)
+            time.sleep(0.02)
         raise AssertionError(f"the server did not start:\n{self.log.read_text()}")
+
+    def _listens(self):
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     def answers(self):
         try:
@@ -80,7 +151,7 @@ class Server:
     def stop(self):
         self.process.send_signal(signal.SIGINT)
         try:
-            return self.process.wait(30)
+            self.process.wait(30)
         finally:
             self.process.kill()
 
@@ -133,9 +204,16 @@ def video(bench, flashes):
     return stored
 
 
+@pytest.fixture(scope="session")
+def warm_server():
+    warm = WarmServer()
+    yield warm
+    warm.close()
+
+
 @pytest.fixture
-def server(bench, settings, tmp_path):
-    running = Server(settings, tmp_path / "server.log")
+def server(bench, settings, tmp_path, warm_server):
+    running = Server(settings, tmp_path / "server.log", warm_server.launch)
     yield running
     running.stop()
 

@@ -176,7 +176,7 @@ def test_a_restarted_server_gets_what_was_done_meanwhile(page, server, bench, em
     page.keyboard.press("t")
     page.locator(".saved[data-state=offline]").wait_for()
     assert stored(bench, empty_video) == []
-    server.start()
+    server.start_again()
     wait_until(page, lambda: len(stored(bench, empty_video)) == 1, timeout_ms=60_000)
     saved(page)
 
