@@ -397,7 +397,11 @@ class StorageContract(WritingPromises):
         with pytest.raises(NotFoundError, match=r"labels/a\.mp4\.json"):
             store.read_labels("a.mp4")
 
-    @pytest.mark.parametrize("labels", [[], None, {"x": object()}, {"x": float("nan")}], ids=repr)
+    @pytest.mark.parametrize(
+        "labels",
+        [[], None, {"x": object()}, {"x": float("nan")}],
+        ids=["a list", "nothing", "an object", "not a number"],
+    )
     def test_labels_that_json_cannot_hold_change_nothing(
         self, store: StorageBackend, labels: dict[str, object]
     ) -> None:

@@ -105,6 +105,7 @@ def test_a_changed_file_is_not_patched_together_from_ranges(client, video, flash
         mint_token(SECRET, "model", "anything"),
         mint_token(b"t" * 32, "video", "anything"),
     ],
+    ids=["none", "short", "not ascii", "made up", "of another video", "of a model", "forged"],
 )
 def test_a_wrong_token_opens_nothing(client, video, token):
     answer = client.get(address(video.id, token=token))
