@@ -13,8 +13,8 @@ from typing import Any
 from prismata.catalog import ModelRecord
 from prismata.services.workbench import Workbench
 
-DETECT_CHILD = (sys.executable, "-m", "prismata.detection")
-TORCH_CHILD = (sys.executable, "-m", "prismata.worker.train")
+DETECT_CHILD: tuple[str, ...] = (sys.executable, "-m", "prismata.detection")
+TORCH_CHILD: tuple[str, ...] = (sys.executable, "-m", "prismata.worker.train")
 BUNDLE_FILES = ("card.json", "encoder.onnx", "temporal.onnx")
 
 
