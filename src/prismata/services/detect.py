@@ -271,7 +271,8 @@ def _child_request(
         "runtime": wanted.runtime,
         "precision": wanted.precision,
         "measure_floors": request.measure_floors,
-        "cache": cache if settings.feature_cache_gb else None,
+        # A profile is of the whole work, so nothing is taken from the cache for it.
+        "cache": cache if settings.feature_cache_gb and not request.measure_floors else None,
         **({"batch": request.batch} if request.batch else {}),
         **PROFILE_FIELDS[admission.profile],
     }

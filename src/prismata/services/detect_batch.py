@@ -255,4 +255,4 @@ def _seconds(duration_us: int | None) -> float | None:
 
 def _came_from_cache(result: dict[str, Any] | None) -> bool:
     """Whether the result cost no decoding, which says nothing about the speed of others."""
-    return result is not None and bool(result["settings"]["asked"].get("from_cache"))
+    return result is not None and bool(result["settings"]["asked"]["from_cache"])

@@ -102,6 +102,7 @@ class Recording:
         result["video"] |= {"name": prepared.video.name, "sha256": prepared.video.sha256}
         result["peak_rss_mb"] = self._peak_rss_mb
         result["notes"] = [*result.get("notes", []), *self._notes()]
+        prepared.asked["from_cache"] = bool(result.get("frames", {}).get("from_cache"))
         result["settings"] |= {"asked": prepared.asked}
         prefix = f"detections/{prepared.run.id}/"
         scores_key, result_key = f"{prefix}scores.npz", f"{prefix}result.json"
