@@ -156,10 +156,8 @@ def decide(speed: Speed, comparison: Comparison) -> tuple[bool, str]:
         if speed.fast_int8
         else "how fast it is cannot be judged here: no VNNI, AMX or ARM dot products"
     )
-    lost = (
-        f"at most {max(0.0, drop):.1f} points of event metrics" if drop > 0 else "no event metric"
-    )
-    return True, f"it loses {lost} on the validation videos; {gain}"
+    lost = f"it loses {drop:.2f} points of event metrics" if drop > 0 else "no event metric drops"
+    return True, f"{lost} on the validation videos; {gain}"
 
 
 def too_slow(speed: Speed) -> str:
