@@ -1,43 +1,54 @@
-"""Our detection child against the classic path, on one ten-minute 720p clip, in one run.
+"""Our detection child against the classic path and against its own floors, in one run.
 
-Classic: OpenCV seeks to every frame of every window, PyTorch runs ResNet18 + BiLSTM on windows of
-8 frames (stride 8, the cheapest the classic used) in batches of 4. Ours: the same network as a
-bundle, in the isolated child, with torch made impossible to import. Weights are random, because
-speed does not depend on them. The clip is real footage, looped.
+One clip of real footage, looped to ten minutes (720p30 H.264, GOP 250, 3 B-frames, 1.4 Mb/s),
+5 frames a second, ResNet18 + BiLSTM with random weights. In every round, one after the other:
 
-    python benchmarks/detect_vs_classic.py [--minutes 10] [--classic-share 1.0]
+- decode-only: PyAV decodes all frames on all cores and resizes the sampled ones; nothing else runs;
+- reader-only: our reader alone, which leaves out frames that nothing needs;
+- encoder-only: each runtime on frames that are already in memory (a stated part, scaled);
+- ours: the isolated child as production starts it; torch, torchvision and onnx cannot be imported.
+
+The classic path (`classic_path.py`) runs on a stated share of its windows, scaled. Medians over the
+rounds; then variants of the clip and the settings with the best runtime.
+
+    python benchmarks/detect_vs_classic.py [--minutes 10] [--rounds 5] [--classic-share 0.03]
+        [--skip-variants] [--only-variants]
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import resource
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import replace
-from fractions import Fraction
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
+from classic_path import run_classic
+from footage import build_clip
+from speed_bundle import speed_bundle, with_clip
 
-from prismata.core.events import EventType
-from prismata.core.modelcard import ModelCard
 from prismata.core.ports import ChildLimits
-from prismata.core.recipes import ClipSpec, GroupingRule
-from prismata.detection.bundle import CARD_FILE, ENCODER_FILE, TEMPORAL_FILE, file_digest
+from prismata.core.time import FrameTimeline
+from prismata.detection.bundle import load_bundle
+from prismata.detection.frames import FrameBatches
 from prismata.jobs import ChildSupervisor
+from prismata.media import scan
 
 PROJECT = Path(__file__).resolve().parents[1]
-FPS = 30
-TICKS = 90_000
 SAMPLE_FPS = 5.0
-NUM_FRAMES = 8
-CLASSIC_STRIDE = 8
-CLASSIC_BATCH = 4
+SIZE = (224, 224)
+ENCODER_FRAMES = 400
+"""Frames that the encoder-only measurement really encodes; its time is scaled to all samples."""
 
 NO_TORCH_CHILD = (
     sys.executable,
@@ -47,224 +58,315 @@ NO_TORCH_CHILD = (
     "runpy.run_module('prismata.detection', run_name='__main__')",
 )
 
+GOP_250 = "keyint=250:min-keyint=250:scenecut=0:bframes=3:b-adapt=0"
+CLIPS: dict[str, tuple[tuple[int, int], str]] = {
+    "720p": ((1280, 720), GOP_250),
+    "1080p": ((1920, 1080), GOP_250),
+    "one key frame": ((1280, 720), "keyint=infinite:scenecut=0:bframes=3:b-adapt=0"),
+    "no B-frames": ((1280, 720), "keyint=30:scenecut=0:bframes=0"),
+}
+RUNTIMES = (
+    ("openvino", "int8"),
+    ("onnxruntime", "int8"),
+    ("onnxruntime", "fp32"),
+)
+MORE_RUNTIMES = (("openvino", "bf16"), ("openvino", "fp32"))
+
+Figures = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What all measurements share."""
+
+    work: Path
+    bundle: Path
+    realdata: Path
+    minutes: float
+    rounds: int
+
+    def clip(self, name: str, minutes: float) -> Path:
+        """Build a clip once and return it."""
+        size, params = CLIPS[name]
+        path = self.work / f"{name.replace(' ', '-')}-{minutes:g}min.mp4"
+        if not path.is_file():
+            build_clip(path, minutes=minutes, size=size, x264_params=params)
+        return path
+
 
 def main() -> None:
-    """Build the clip, run both, print the table and one line of JSON."""
-    arguments = _arguments()
-    arguments.work.mkdir(parents=True, exist_ok=True)
-    clip = arguments.work / f"looped-{arguments.minutes:g}min-720p.mp4"
-    if not clip.is_file():
-        build_clip(arguments.realdata, clip, minutes=arguments.minutes)
-    print(f"clip: {clip.name}, {clip.stat().st_size / 1e6:.0f} MB")
+    """Measure, print the tables and one line of JSON."""
+    given = _arguments()
+    given.work.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as temporary:
-        bundle = Path(temporary) / "bundle"
-        subprocess.run([sys.executable, __file__, "--make-bundle", str(bundle)], check=True)
-        ours = run_ours(clip, bundle)
-    print(f"ours:    {ours['wall_s']:8.1f} s  peak {ours['peak_mb']:6.0f} MB  {ours['runtime']}")
-    classic = run_classic(clip, share=arguments.classic_share)
-    print(f"classic: {classic['wall_s']:8.1f} s  peak {classic['peak_mb']:6.0f} MB  pytorch")
-    ratio = classic["wall_s"] / ours["wall_s"]
-    print(f"ours is {ratio:.1f} times faster")
-    figures = {
-        "minutes": arguments.minutes,
-        "ours": ours,
-        "classic": classic,
-        "speedup": round(ratio, 2),
-        "sample_fps": SAMPLE_FPS,
-        "classic_stride": CLASSIC_STRIDE,
-        "our_stride": 1,
-    }
+        bench = Bench(
+            given.work, Path(temporary) / "bundle", given.realdata, given.minutes, given.rounds
+        )
+        clip = bench.clip("720p", bench.minutes)
+        speed_bundle(bench.bundle, clip)
+        figures: Figures = {
+            "minutes": bench.minutes,
+            "rounds": bench.rounds,
+            "load": os.getloadavg(),
+        }
+        if not given.only_variants:
+            figures["main"] = against_classic(bench, clip, given.classic_share)
+        if not given.skip_variants:
+            figures["variants"] = variants(bench, given.classic_share)
+        figures["load_at_end"] = os.getloadavg()
     print(json.dumps({"detect_vs_classic": figures}))
 
 
-def build_clip(realdata: Path, target: Path, *, minutes: float) -> None:
-    """Encode the 720p recordings once as H.264 at 30 fps, then repeat the packets.
-
-    The recordings have about 15 frames a second; every frame is shown twice, so that the decoder
-    has the work of ordinary 30 fps footage.
-    """
-    sources = sorted((realdata / "gmdcsa24-falls").rglob("*.mp4"))
-    once = target.with_suffix(".once.mp4")
-    frames = 0
-    with av.open(str(once), "w") as output:
-        stream = output.add_stream(
-            "libx264",
-            rate=FPS,
-            options={"preset": "veryfast", "g": "250", "bf": "3", "b": "1400k"},
+def against_classic(bench: Bench, clip: Path, share: float) -> Figures:
+    """Run everything `rounds` times on the main clip and compare medians."""
+    print(f"{clip.name}, {clip.stat().st_size / 1e6:.0f} MB, load {os.getloadavg()[0]:.1f}")
+    samples = len(scan(clip).timeline.sample(SAMPLE_FPS))
+    measures: dict[str, Callable[[], Figures]] = {
+        "decode-only": partial(decode_only, clip, mode="all"),
+        "reader-only": partial(decode_only, clip, mode="planned"),
+    }
+    for runtime, precision in RUNTIMES:
+        measures[f"encoder {runtime} {precision}"] = partial(
+            encoder_only, bench.bundle, runtime, precision, samples
         )
-        stream.width, stream.height, stream.pix_fmt = 1280, 720, "yuv420p"
-        stream.bit_rate = 1_400_000
-        for path in sources:
-            with av.open(str(path)) as video:
-                if video.streams.video[0].height != 720:
-                    continue
-                for frame in video.decode(video=0):
-                    for _ in range(2):
-                        picture = frame.reformat(1280, 720, format="yuv420p")
-                        picture.pts, picture.time_base = frames, Fraction(1, FPS)
-                        output.mux(stream.encode(picture))
-                        frames += 1
-        output.mux(stream.encode(None))
-    if frames == 0:
-        sys.exit(f"there is no 720p footage in {realdata}; name it with --realdata DIR")
-    _repeat(once, target, length=frames, times=round(minutes * 60 * FPS / frames))
-    once.unlink()
+        measures[f"ours {runtime} {precision}"] = partial(
+            ours, clip, bench.bundle, runtime, precision
+        )
+    medians = in_rounds(measures, bench.rounds)
+    classic = {
+        stride: run_classic(clip, stride=stride, share=share * stride / 4) for stride in (4, 8)
+    }
+    print(f"{'':34}{'wall s':>8}{'CPU s':>8}{'MB':>7}{'x classic 4':>13}{'x floor':>9}")
+    for name, row in medians.items():
+        if name.startswith("ours"):
+            floor = max(
+                medians["decode-only"]["wall_s"],
+                medians[name.replace("ours", "encoder")]["wall_s"],
+            )
+            row["times_faster"] = round(classic[4]["wall_s"] / row["wall_s"], 1)
+            row["times_floor"] = round(row["wall_s"] / floor, 2)
+        _print_row(name, row)
+    for stride, row in classic.items():
+        _print_row(f"classic stride {stride} ({row['windows_run']}/{row['windows']})", row)
+    return {"rows": medians, "classic": classic}
 
 
-def _repeat(source: Path, target: Path, *, length: int, times: int) -> None:
-    temporary = target.with_suffix(".part.mp4")
-    with av.open(str(temporary), "w") as output:
-        stream = None
-        for number in range(times):
-            with av.open(str(source)) as video:
-                track = video.streams.video[0]
-                stream = stream or output.add_stream_from_template(track)
-                ticks = round(Fraction(length, FPS) / Fraction(track.time_base or 1))
-                for packet in video.demux(track):
-                    if packet.dts is None or packet.pts is None:
-                        continue
-                    packet.pts += number * ticks
-                    packet.dts += number * ticks
-                    packet.stream = stream
-                    output.mux(packet)
-    temporary.replace(target)
-
-
-def make_bundle(folder: Path) -> None:
-    """Export the classic network with random weights; runs in a process of its own with torch."""
-    import torch
-
-    from prismata.training.encoders import build_encoder
-    from prismata.training.export import export_encoder, export_head
-    from prismata.training.heads import CnnLstmHead, HeadSpec
-    from prismata.training.model import Detector
-
-    torch.manual_seed(0)
-    clip = ClipSpec(target_fps=SAMPLE_FPS, num_frames=NUM_FRAMES, window_stride=1)
-    encoder = build_encoder("resnet18")
-    head = CnnLstmHead(encoder.feature_size, 1, HeadSpec(hidden=256, layers=2))
-    detector = Detector(encoder, head, NUM_FRAMES).eval()
-    folder.mkdir(parents=True)
-    export_encoder(encoder, folder / ENCODER_FILE, width=clip.width, height=clip.height)
-    export_head(detector, folder / TEMPORAL_FILE)
-    card = ModelCard(
-        name="speed",
-        domain="benchmark",
-        domain_version=1,
-        event_types=(EventType("event"),),
-        clip=clip,
-        rules={"event": GroupingRule()},
-        architecture="cnn_lstm",
-        encoder="resnet18",
-        encoder_frozen=False,
-        feature_size=encoder.feature_size,
-        weights_origin="none (random: only speed is measured)",
+def variants(bench: Bench, share: float) -> Figures:
+    """Other clips and settings with the best runtime, on a third of the length."""
+    minutes = bench.minutes / 3
+    best, precision = RUNTIMES[0]
+    figures: Figures = {"minutes": minutes}
+    clips = {name: bench.clip(name, minutes) for name in CLIPS}
+    measures: dict[str, Callable[[], Figures]] = {}
+    for name, clip in clips.items():
+        measures[f"decode-only {name}"] = partial(decode_only, clip, mode="all")
+        measures[f"ours {name}"] = partial(ours, clip, bench.bundle, best, precision)
+    main_clip = clips["720p"]
+    measures["ours stride 8"] = partial(with_settings, bench, main_clip, best, precision, stride=8)
+    measures["ours 10 fps"] = partial(
+        with_settings, bench, main_clip, best, precision, sample_fps=10.0
     )
-    files = {name: file_digest(folder / name) for name in (ENCODER_FILE, TEMPORAL_FILE)}
-    (folder / CARD_FILE).write_text(replace(card, files=files).to_json())
+    for runtime, other in MORE_RUNTIMES:
+        measures[f"ours 720p {runtime} {other}"] = partial(
+            ours, main_clip, bench.bundle, runtime, other
+        )
+    medians = in_rounds(measures, bench.rounds)
+    for name, row in medians.items():
+        _print_row(name, row)
+    ratio = medians["ours 720p"]["wall_s"] / medians["ours stride 8"]["wall_s"]
+    print(f"stride 1 takes {ratio:.2f} times what stride 8 takes")
+    classic = {
+        name: run_classic(clip, stride=4, share=share)
+        for name, clip in clips.items()
+        if name != "720p"
+    }
+    for name, row in classic.items():
+        row["times_faster"] = round(row["wall_s"] / medians[f"ours {name}"]["wall_s"], 1)
+        print(f"{name}: {row['times_faster']} times faster than the classic path")
+    return {**figures, "rows": medians, "classic": classic, "stride_1_over_8": round(ratio, 3)}
 
 
-def run_ours(clip: Path, bundle: Path) -> dict[str, Any]:
+def in_rounds(measures: dict[str, Callable[[], Figures]], rounds: int) -> dict[str, Figures]:
+    """Run all measures in turn, `rounds` times; return medians, and the spread of the wall time."""
+    rows: dict[str, list[Figures]] = {name: [] for name in measures}
+    for number in range(rounds):
+        for name, measure in measures.items():
+            rows[name].append(measure())
+        print(f"round {number + 1} of {rounds}, load {os.getloadavg()[0]:.1f}", file=sys.stderr)
+    medians: dict[str, Figures] = {}
+    for name, found in rows.items():
+        last = dict(found[-1])
+        for key in ("wall_s", "cpu_s", "peak_mb"):
+            last[key] = round(statistics.median(row[key] for row in found), 2)
+        last["wall_all_s"] = [row["wall_s"] for row in found]
+        medians[name] = last
+    return medians
+
+
+def ours(clip: Path, bundle: Path, runtime: str, precision: str) -> Figures:
     """Run the detection child as production does, torch made impossible to import."""
-    stages: dict[str, Any] = {}
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    messages: Figures = {}
     outcome = ChildSupervisor(nice=0).run(
         NO_TORCH_CHILD,
-        {"video": str(clip), "bundle": str(bundle)},
-        on_message=stages.update,
+        {
+            "video": str(clip),
+            "bundle": str(bundle),
+            "runtime": runtime,
+            "precision": precision,
+            "profile": "normal",
+        },
+        on_message=messages.update,
         limits=ChildLimits(),
     )
     if outcome.result is None:
         sys.exit(f"our child {outcome.state.value}: {outcome.message}")
+    result = outcome.result
     return {
-        "wall_s": round(outcome.wall_seconds, 1),
+        "wall_s": round(outcome.wall_seconds, 2),
+        "cpu_s": _cpu_since(before),
         "peak_mb": round(outcome.peak_rss_mb, 1),
-        "samples": outcome.result["samples"],
-        "windows": outcome.result["windows"],
-        "stages_s": outcome.result["timing_s"],
-        "runtime": outcome.result["runtime"]["name"],
+        "samples": result["samples"],
+        "windows": result["windows"],
+        "stages_s": result["timing_s"],
+        "runtime": result["runtime"],
     }
 
 
-def run_classic(clip: Path, *, share: float) -> dict[str, Any]:
-    """Run the classic path in a process of its own; a share below 1 is extrapolated and says so."""
-    started = time.perf_counter()
-    ended = subprocess.run(
-        [sys.executable, __file__, "--run-classic", str(clip), "--classic-share", str(share)],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    wall = time.perf_counter() - started
-    figures: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
+def with_settings(
+    bench: Bench,
+    clip: Path,
+    runtime: str,
+    precision: str,
+    *,
+    sample_fps: float = SAMPLE_FPS,
+    stride: int = 1,
+) -> Figures:
+    """Run ours with another sampling, and put the bundle back."""
+    with_clip(bench.bundle, sample_fps=sample_fps, stride=stride)
+    try:
+        return ours(clip, bench.bundle, runtime, precision)
+    finally:
+        with_clip(bench.bundle, sample_fps=SAMPLE_FPS, stride=1)
+
+
+def decode_only(clip: Path, *, mode: str) -> Figures:
+    """Decode in a process of its own and return its figures."""
+    return _in_process("--decode", str(clip), mode)
+
+
+def encoder_only(bundle: Path, runtime: str, precision: str, samples: int) -> Figures:
+    """Encode frames from memory in a process of its own, scaled to all samples."""
+    figures = _in_process("--encode", str(bundle), runtime, precision)
+    scale = samples / ENCODER_FRAMES
     return {
         **figures,
-        "wall_s": round(wall / share, 1),
-        "extrapolated_from_share": share if share < 1 else None,
+        "wall_s": round(figures["wall_s"] * scale, 2),
+        "cpu_s": round(figures["cpu_s"] * scale, 2),
+        "scaled_from_frames": ENCODER_FRAMES,
     }
 
 
-def classic(clip: Path, share: float) -> None:
-    """The classic path: seek per frame, window by window, batches of 4."""
-    import cv2
-    import torch
+def _in_process(*words: str) -> Figures:
+    ended = subprocess.run(
+        [sys.executable, __file__, *words], check=True, capture_output=True, text=True
+    )
+    figures: Figures = json.loads(ended.stdout.splitlines()[-1])
+    return figures
 
+
+def _decode(clip: Path, mode: str) -> Figures:
+    """Decode all frames with all cores, or what our reader decodes for the sampling plan."""
     from prismata.core.child import peak_rss_mb
-    from prismata.detection.scorers import normalize
-    from prismata.training.encoders import build_encoder
-    from prismata.training.heads import CnnLstm, CnnLstmHead, HeadSpec
 
-    encoder = build_encoder("resnet18")
-    model = CnnLstm(encoder, CnnLstmHead(512, 1, HeadSpec(hidden=256, layers=2))).eval()
-    capture = cv2.VideoCapture(str(clip))
-    frames = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-    rate = capture.get(cv2.CAP_PROP_FPS)
-    step = round(rate / SAMPLE_FPS)
-    samples = range(0, frames, step)
-    starts = range(0, len(samples) - NUM_FRAMES + 1, CLASSIC_STRIDE)
-    windows = [[samples[i + k] for k in range(NUM_FRAMES)] for i in starts]
-    windows = windows[: max(1, round(len(windows) * share))]
-    scores: list[float] = []
-    with torch.inference_mode():
-        for first in range(0, len(windows), CLASSIC_BATCH):
-            batch = []
-            for window in windows[first : first + CLASSIC_BATCH]:
-                clips = []
-                for index in window:
-                    capture.set(cv2.CAP_PROP_POS_FRAMES, index)
-                    found, picture = capture.read()
-                    if not found:
-                        break
-                    small = cv2.cvtColor(cv2.resize(picture, (224, 224)), cv2.COLOR_BGR2RGB)
-                    rgb = np.asarray(small, np.uint8)
-                    clips.append(torch.from_numpy(normalize(rgb, "imagenet")).permute(2, 0, 1))
-                if len(clips) == NUM_FRAMES:
-                    batch.append(torch.stack(clips))
-            if batch:
-                scores += torch.sigmoid(model(torch.stack(batch)))[:, 0].tolist()
-    print(json.dumps({"windows": len(scores), "peak_mb": peak_rss_mb()}))
+    timeline = scan(clip).timeline
+    started, cpu = time.perf_counter(), time.process_time()
+    frames = _decode_all(clip, timeline) if mode == "all" else _read_planned(clip, timeline)
+    return {
+        "wall_s": round(time.perf_counter() - started, 2),
+        "cpu_s": round(time.process_time() - cpu, 2),
+        "peak_mb": peak_rss_mb(),
+        "frames": frames,
+    }
+
+
+def _read_planned(clip: Path, timeline: FrameTimeline) -> int:
+    plan = timeline.sample(SAMPLE_FPS)
+    batches = FrameBatches(clip, plan, timeline=timeline, size=SIZE, batch=8)
+    return sum(len(batch.repeats) for batch in batches)
+
+
+def _decode_all(clip: Path, timeline: FrameTimeline) -> int:
+    """The plain way: PyAV, every frame, all cores, the sampled ones resized as the house does."""
+    import av
+
+    from prismata.media.pixels import Orientation, Resizer
+
+    wanted = set(np.unique(timeline.sample(SAMPLE_FPS).frame_indices).tolist())
+    kept = 0
+    with av.open(str(clip)) as container:
+        stream = container.streams.video[0]
+        stream.codec_context.thread_type = "AUTO"
+        stream.codec_context.thread_count = os.cpu_count() or 1
+        resizer = Resizer(Orientation(), SIZE)
+        for number, frame in enumerate(container.decode(stream)):
+            if number in wanted:
+                resizer.rgb(frame, SIZE)
+                kept += 1
+    return kept
+
+
+def _encode(bundle: Path, runtime: str, precision: str) -> Figures:
+    from prismata.core.child import peak_rss_mb
+
+    model = load_bundle(bundle, runtime=runtime, precision=precision, profile="normal")
+    batch = model.runtime.batch
+    frames = np.random.default_rng(3).integers(0, 256, (batch, *SIZE[::-1], 3), np.uint8)
+    model.encoder.encode(frames)
+    started, cpu = time.perf_counter(), time.process_time()
+    for _ in range(ENCODER_FRAMES // batch):
+        model.encoder.encode(frames)
+    return {
+        "wall_s": time.perf_counter() - started,
+        "cpu_s": time.process_time() - cpu,
+        "peak_mb": peak_rss_mb(),
+    }
+
+
+def _cpu_since(before: resource.struct_rusage) -> float:
+    now = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return round(now.ru_utime + now.ru_stime - before.ru_utime - before.ru_stime, 2)
+
+
+def _print_row(name: str, row: Figures) -> None:
+    cpu = f"{row['cpu_s']:8.1f}" if "cpu_s" in row else " " * 8
+    faster = f"{row['times_faster']:13.1f}" if "times_faster" in row else " " * 13
+    floor = f"{row['times_floor']:9.2f}" if "times_floor" in row else ""
+    print(f"{name:34}{row['wall_s']:8.1f}{cpu}{row['peak_mb']:7.0f}{faster}{floor}")
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument(
-        "--classic-share",
-        type=float,
-        default=1.0,
-        help="run only this share of the classic windows",
+        "--classic-share", type=float, default=0.03, help="share of the classic windows to run"
     )
+    parser.add_argument("--skip-variants", action="store_true")
+    parser.add_argument("--only-variants", action="store_true")
     parser.add_argument("--realdata", type=Path, default=PROJECT.parent / "shared" / "realdata")
     parser.add_argument("--work", type=Path, default=PROJECT / "data" / "benchmarks")
-    parser.add_argument("--make-bundle", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--run-classic", type=Path, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.make_bundle:
-        make_bundle(arguments.make_bundle)
+    parser.add_argument("--decode", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--encode", nargs=3, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.decode:
+        print(json.dumps(_decode(Path(given.decode[0]), given.decode[1])))
         sys.exit()
-    if arguments.run_classic:
-        classic(arguments.run_classic, arguments.classic_share)
+    if given.encode:
+        folder, runtime, precision = given.encode
+        print(json.dumps(_encode(Path(folder), runtime, precision)))
         sys.exit()
-    return arguments
+    return given
 
 
 if __name__ == "__main__":

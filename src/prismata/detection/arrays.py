@@ -17,11 +17,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from prismata.core.errors import InvalidInputError
 from prismata.core.time import FrameTimeline
-from prismata.detection.frames import frame_batches
+from prismata.detection.feature_cache import FeatureCache, FeatureKey
+from prismata.detection.frames import FrameBatches
 from prismata.detection.runtimes import FrameEncoder
 
 BATCH = 8
+FEATURE_BYTES = 5 * 1024**3
+"""Default bound of the features: that of `PRISMATA_FEATURE_CACHE_GB`."""
 
 Progress = Callable[[int, int], None]
 Chunk = NDArray[np.uint8] | NDArray[np.float32]
@@ -37,10 +41,16 @@ class VideoSource:
 
 
 class ArrayCache:
-    """A folder of arrays, one `.npy` per key, read through the page cache (memory-mapped)."""
+    """A folder of arrays, read through the page cache (memory-mapped).
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: Where.
+        feature_bytes: Bound of the features, which detection shares.
+    """
+
+    def __init__(self, folder: Path, *, feature_bytes: int = FEATURE_BYTES) -> None:
         self._folder = folder
+        self._features = FeatureCache(folder / "features", feature_bytes)
 
     def frames(
         self,
@@ -60,7 +70,7 @@ class ArrayCache:
         path = self._path("frames", [video.sha256, target_fps, list(size)])
 
         def chunks() -> Iterator[Chunk]:
-            for batch in frame_batches(
+            for batch in FrameBatches(
                 video.path, plan, timeline=video.timeline, size=size, batch=BATCH
             ):
                 yield np.repeat(batch.frames, batch.repeats, axis=0)
@@ -86,18 +96,26 @@ class ArrayCache:
         """
         plan = video.timeline.sample(target_fps)
         size = (encoder.width, encoder.height)
-        key = [video.sha256, encoder_sha256, target_fps, list(size)]
-
-        def chunks() -> Iterator[Chunk]:
-            for batch in frame_batches(
-                video.path, plan, timeline=video.timeline, size=size, batch=BATCH
-            ):
-                yield np.repeat(encoder.encode(batch.frames), batch.repeats, axis=0)
-
+        key = FeatureKey(video.sha256, f"{encoder_sha256}:fp32", target_fps, *size)
         shape = (len(plan), encoder.feature_size)
-        path = self._path("features", key)
-        features: NDArray[np.float32] = self._get(path, shape, np.float32, chunks, on_progress)
-        return features
+        stored = self._features.open(key, shape)
+        if stored is None:
+            with self._features.writer(key, shape) as writer:
+                done = 0
+                for batch in FrameBatches(
+                    video.path, plan, timeline=video.timeline, size=size, batch=BATCH
+                ):
+                    writer.append(np.repeat(encoder.encode(batch.frames), batch.repeats, axis=0))
+                    done += sum(batch.repeats)
+                    on_progress(done, len(plan))
+            stored = self._features.open(key, shape)
+        if stored is None:
+            raise InvalidInputError(
+                f"the features of {video.path.name!r} need {shape[0] * shape[1] * 4 / 1e6:.0f} MB, "
+                "more than the cache of features may hold; raise PRISMATA_FEATURE_CACHE_GB"
+            )
+        on_progress(len(plan), len(plan))
+        return stored
 
     def _path(self, kind: str, key: list[Any]) -> Path:
         name = hashlib.sha256(json.dumps(key).encode()).hexdigest()

@@ -1,88 +1,218 @@
 """What the isolated child does: one request in, JSON lines out (`core.protocol`).
 
-Request::
+Request, all but the first and one of the last two optional::
 
-    {"video": path, "timeline": path | null, "reader": "pyav", "threads": 0, "batch": 8,
-     "thresholds": {event type: 0.4}, "scores_path": path | null,
+    {"video": path, "video_sha256": hex, "timeline": path | null, "reader": "pyav",
+     "threads": 0, "batch": 0, "runtime": "auto", "precision": "auto", "profile": "auto",
+     "thresholds": {event type: 0.4}, "scores_path": path | null, "coarse": false,
+     "cache": {"folder": path, "max_bytes": n} | null, "measure_floors": false,
      "bundle": folder                                             either a bundle or
      "foreign": {"path": file, "card": card JSON, "normalization": "imagenet"}}
+
+The child may get several requests, one after the other; a model that is open stays open.
 """
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
-from prismata.core.child import ChildReporter
+import numpy as np
+from numpy.typing import NDArray
+
+from prismata.core.child import ChildReporter, current_rss_mb
 from prismata.core.events import Event
 from prismata.core.modelcard import ModelCard
 from prismata.core.time import FrameTimeline
-from prismata.detection.bundle import load_bundle
-from prismata.detection.pipeline import FRAME_BATCH, run_pipeline
+from prismata.detection.bundle import CARD_FILE, LoadedModel, load_bundle
+from prismata.detection.feature_cache import FeatureCache, FeatureKey
+from prismata.detection.floors import FloorMeter
+from prismata.detection.frames import FrameBatches
+from prismata.detection.pipeline import (
+    Listeners,
+    PipelineOutput,
+    run_on_features,
+    run_pipeline,
+    sampling_plan,
+)
 from prismata.detection.result import build_result, event_to_dict
+from prismata.detection.runtimes import RuntimeInfo
 from prismata.detection.scorers import BundleScorer, ForeignScorer, Scorer
 from prismata.media import scan
 
+OPTIONS_OF_A_MODEL = ("threads", "runtime", "precision", "profile", "batch")
 
-def load_scorer(request: dict[str, Any]) -> Scorer:
-    """Open the model that a request names, with the thresholds it asks for."""
-    threads = int(request.get("threads", 0))
-    thresholds = request.get("thresholds") or {}
-    foreign = request.get("foreign")
-    if foreign:
-        card = ModelCard.from_json(foreign["card"]).with_thresholds(thresholds)
-        return ForeignScorer(
-            Path(foreign["path"]),
-            card,
-            normalization=foreign.get("normalization", "imagenet"),
-            threads=threads,
+
+class DetectionChild:
+    """Answers requests; keeps the last bundle open for the next one."""
+
+    def __init__(self) -> None:
+        self._opened: tuple[str, LoadedModel] | None = None
+
+    def __call__(self, request: dict[str, Any], reporter: ChildReporter) -> dict[str, Any]:
+        """Handle one request and return the DetectionResult.
+
+        Raises:
+            UserError: If the video or the model cannot be used.
+        """
+        if request.get("foreign"):
+            return detect_foreign(request, reporter)
+        return detect_with(self._bundle(request), request, reporter)
+
+    def _bundle(self, request: dict[str, Any]) -> LoadedModel:
+        folder = Path(request["bundle"])
+        options = {name: request[name] for name in OPTIONS_OF_A_MODEL if name in request}
+        card_file = folder / CARD_FILE
+        # The card names the digest of every file, so another model never has the same text.
+        text = card_file.read_text(encoding="utf-8") if card_file.is_file() else ""
+        key = json.dumps([text, options], sort_keys=True)
+        if self._opened is None or self._opened[0] != key:
+            self._opened = None  # two models at once would need twice the memory
+            self._opened = key, load_bundle(folder, **options)
+        return self._opened[1]
+
+
+def detect_foreign(request: dict[str, Any], reporter: ChildReporter) -> dict[str, Any]:
+    """Handle a request for a classic single-file model."""
+    foreign = request["foreign"]
+    card = ModelCard.from_json(foreign["card"]).with_thresholds(request.get("thresholds") or {})
+    scorer = ForeignScorer(
+        Path(foreign["path"]),
+        card,
+        normalization=foreign.get("normalization", "imagenet"),
+        threads=int(request.get("threads", 0)),
+    )
+    return _Detection(request, reporter, card, scorer.runtime).run(scorer)
+
+
+def detect_with(
+    model: LoadedModel, request: dict[str, Any], reporter: ChildReporter
+) -> dict[str, Any]:
+    """Handle a request with a model that is already open, whatever runtime drives it."""
+    card = model.card.with_thresholds(request.get("thresholds") or {})
+    detection = _Detection(request, reporter, card, model.runtime)
+    cache = _open_cache(request)
+    if cache is None:
+        return detection.run(BundleScorer(model, card, gate=card.motion_gate), model)
+    clip = card.clip
+    key = FeatureKey(
+        request["video_sha256"],
+        model.encoder_key,
+        clip.target_fps,
+        clip.width,
+        clip.height,
+        card.motion_gate,
+    )
+    shape = (len(detection.plan), card.feature_size)
+    features = cache.open(key, shape)
+    if features is not None:
+        return detection.run_cached(BundleScorer(model, card), features)
+    with cache.writer(key, shape) as writer:
+        scorer = BundleScorer(model, card, gate=card.motion_gate, tap=writer.append)
+        return detection.run(scorer, model)
+
+
+def _open_cache(request: dict[str, Any]) -> FeatureCache | None:
+    """Return the cache if the request has one; a coarse look is not worth keeping."""
+    wanted = request.get("cache")
+    if not wanted or not request.get("video_sha256") or request.get("coarse"):
+        return None
+    return FeatureCache(Path(wanted["folder"]), int(wanted["max_bytes"]))
+
+
+class _Detection:
+    """One video and one model."""
+
+    def __init__(
+        self,
+        request: dict[str, Any],
+        reporter: ChildReporter,
+        card: ModelCard,
+        runtime: RuntimeInfo,
+    ) -> None:
+        self._request, self._reporter = request, reporter
+        self._card, self._runtime = card, runtime
+        self._path = Path(request["video"])
+        self._settings = {
+            "reader": str(request.get("reader", "pyav")),
+            "coarse": bool(request.get("coarse")),
+        }
+        stored = request.get("timeline")
+        self._timeline = FrameTimeline.load(Path(stored)) if stored else scan(self._path).timeline
+        self.plan = sampling_plan(
+            self._path,
+            self._timeline,
+            card.clip.target_fps,
+            coarse=bool(self._settings["coarse"]),
         )
-    model = load_bundle(
-        Path(request["bundle"]),
-        threads=threads,
-        runtime=request.get("runtime", "auto"),
-        precision=request.get("precision", "auto"),
-        profile=request.get("profile", "auto"),
-        batch=int(request.get("batch", 0)),
-    )
-    scorer = BundleScorer(model)
-    scorer.card = scorer.card.with_thresholds(thresholds)
-    return scorer
 
+    def run(self, scorer: Scorer, model: LoadedModel | None = None) -> dict[str, Any]:
+        """Decode, encode and score; measure the floors if asked to."""
+        meter = None
+        if self._request.get("measure_floors") and model is not None:
+            meter = FloorMeter(model, self._batches, len(self.plan))
+        self._start(from_cache=False)
+        output = run_pipeline(
+            self._batches(),
+            self.plan,
+            scorer,
+            duration_us=self._timeline.duration_us,
+            listeners=self._listeners(),
+        )
+        result = self._result(output)
+        if meter is not None:
+            result["profile"] = meter.measure(output, self._reporter.progress)
+        return result
 
-def detect(request: dict[str, Any], reporter: ChildReporter) -> dict[str, Any]:
-    """Handle one request with ONNX Runtime and return the DetectionResult."""
-    return detect_with(load_scorer(request), request, reporter)
+    def run_cached(self, scorer: BundleScorer, features: NDArray[np.float32]) -> dict[str, Any]:
+        """Score features that an earlier run has kept."""
+        self._start(from_cache=True)
+        output = run_on_features(
+            features,
+            self.plan,
+            scorer,
+            duration_us=self._timeline.duration_us,
+            listeners=self._listeners(),
+        )
+        return self._result(output)
 
+    def _batches(self) -> FrameBatches:
+        clip = self._card.clip
+        return FrameBatches(
+            self._path,
+            self.plan,
+            timeline=self._timeline,
+            size=(clip.width, clip.height),
+            batch=self._runtime.batch,
+            reader=str(self._settings["reader"]),
+            only_key_frames=bool(self._settings["coarse"]),
+        )
 
-def detect_with(scorer: Scorer, request: dict[str, Any], reporter: ChildReporter) -> dict[str, Any]:
-    """Handle one request with a model that is already open."""
-    path = Path(request["video"])
-    stored = request.get("timeline")
-    reader = request.get("reader", "pyav")
-    batch = int(request.get("batch", FRAME_BATCH))
-    reporter.started(runtime=scorer.runtime.describe(), model=scorer.card.name)
-    timeline = FrameTimeline.load(Path(stored)) if stored else scan(path).timeline
+    def _start(self, *, from_cache: bool) -> None:
+        self._reporter.started(
+            runtime=self._runtime.describe(), model=self._card.name, from_cache=from_cache
+        )
 
-    def on_event(event: Event) -> None:
-        reporter.event(event_to_dict(event, scorer.card, timeline))
+    def _listeners(self) -> Listeners:
+        card, timeline, reporter = self._card, self._timeline, self._reporter
 
-    output = run_pipeline(
-        path,
-        scorer,
-        timeline=timeline,
-        reader=reader,
-        batch=batch,
-        on_progress=lambda done, total: reporter.progress(done, total, "detecting"),
-        on_event=on_event,
-    )
-    if request.get("scores_path"):
-        output.track.save(Path(request["scores_path"]))
-    return build_result(
-        output,
-        card=scorer.card,
-        timeline=timeline,
-        runtime=scorer.runtime,
-        reader=reader,
-        batch=batch,
-    )
+        def on_event(event: Event) -> None:
+            reporter.event(event_to_dict(event, card, timeline))
+
+        return Listeners(
+            on_progress=lambda done, total: reporter.progress(done, total, "detecting"),
+            on_event=on_event,
+        )
+
+    def _result(self, output: PipelineOutput) -> dict[str, Any]:
+        if self._request.get("scores_path"):
+            output.track.save(Path(self._request["scores_path"]))
+        return build_result(
+            output,
+            card=self._card,
+            timeline=self._timeline,
+            runtime=self._runtime,
+            settings=self._settings,
+            rss_mb=current_rss_mb(),
+        )

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from queue import Full, Queue
 from typing import Self, TypeVar
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 
 from prismata.core.machine import usable_cores
 from prismata.core.time import FrameTimeline, SamplePlan
-from prismata.media import open_video
+from prismata.media import VideoReader, open_video
 
 QUEUE_BATCHES = 3
 COARSE_CORES = 4
@@ -74,20 +75,27 @@ class FrameBatches:
         threads: int = 0,
         only_key_frames: bool = False,
     ) -> None:
-        self.seconds = {"decode": 0.0, "resize": 0.0}
-        """What the thread has spent so far; waiting for the other side is not in it."""
-        self.decoded_frames = 0
-        """Frames that the decoder has given so far, wanted or not."""
-        self._path, self._plan, self._timeline = path, plan, timeline
-        self._size, self._batch, self._reader = size, batch, reader
-        self._threads = threads or max(1, usable_cores() // COARSE_CORES)
-        self._only_key_frames = only_key_frames
-        # In flight: those that wait, one at the consumer, one being filled.
-        width, height = size
-        self._ring = np.empty((QUEUE_BATCHES + 2, batch, height, width, 3), np.uint8)
-        self._batches: Generator[FrameBatch, None, None] = prefetch(
-            self._decode(), depth=QUEUE_BATCHES
+        open_reader = partial(
+            open_video,
+            path,
+            timeline=timeline,
+            reader=reader,
+            threads=threads or max(1, usable_cores() // COARSE_CORES),
+            only_key_frames=only_key_frames,
         )
+        # The thread knows the filler and not us: when we are dropped, it stops.
+        self._filler = _Filler(open_reader, plan, size, batch)
+        self._batches = prefetch(self._filler.batches(), depth=QUEUE_BATCHES)
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """What the thread has spent so far; waiting for the other side is not in it."""
+        return dict(self._filler.seconds)
+
+    @property
+    def decoded_frames(self) -> int:
+        """Frames that the decoder has given so far, wanted or not."""
+        return self._filler.decoded_frames
 
     def __iter__(self) -> Self:
         return self
@@ -99,41 +107,49 @@ class FrameBatches:
         """Stop the thread and let go of the file; needed only by those who stop early."""
         self._batches.close()
 
-    def _decode(self) -> Iterator[FrameBatch]:
+
+class _Filler:
+    """What the thread does: read frames straight into a ring of batches."""
+
+    def __init__(
+        self,
+        open_reader: Callable[[], VideoReader],
+        plan: SamplePlan,
+        size: tuple[int, int],
+        batch: int,
+    ) -> None:
+        self.seconds = {"decode": 0.0, "resize": 0.0}
+        self.decoded_frames = 0
+        self._open_reader, self._plan, self._size = open_reader, plan, size
+        width, height = size
+        # In flight: those that wait, one at the consumer, one being filled.
+        self._ring = np.empty((QUEUE_BATCHES + 2, batch, height, width, 3), np.uint8)
+
+    def batches(self) -> Iterator[FrameBatch]:
         indices, firsts, counts = np.unique(
             self._plan.frame_indices, return_index=True, return_counts=True
         )
-        turn, filled = 0, 0
+        turn, filled, read_seconds = 0, 0, 0.0
 
         def slot() -> NDArray[np.uint8]:
             frame: NDArray[np.uint8] = self._ring[turn, filled]
             return frame
 
-        def part(end: int) -> FrameBatch:
-            rows = slice(end - filled, end)
-            return FrameBatch(
-                self._ring[turn, :filled], counts[rows].tolist(), firsts[rows].tolist()
-            )
-
-        with open_video(
-            self._path,
-            timeline=self._timeline,
-            reader=self._reader,
-            threads=self._threads,
-            only_key_frames=self._only_key_frames,
-        ) as video:
+        with self._open_reader() as video:
             frames = video.read(indices, size=self._size, slots=slot)
-            read_seconds = 0.0
             for end in range(1, len(indices) + 1):
                 started = time.perf_counter()
                 next(frames)
                 read_seconds += time.perf_counter() - started
                 filled += 1
-                if filled == self._batch or end == len(indices):
+                if filled == self._ring.shape[1] or end == len(indices):
                     self.decoded_frames = video.decoded_frames
                     self.seconds["resize"] = video.resize_seconds
                     self.seconds["decode"] = read_seconds - video.resize_seconds
-                    yield part(end)
+                    rows = slice(end - filled, end)
+                    yield FrameBatch(
+                        self._ring[turn, :filled], counts[rows].tolist(), firsts[rows].tolist()
+                    )
                     turn, filled = (turn + 1) % len(self._ring), 0
 
 
@@ -176,6 +192,3 @@ def prefetch(source: Iterator[Item], *, depth: int) -> Generator[Item, None, Non
     finally:
         stop.set()
         thread.join(timeout=10)
-
-
-frame_batches = FrameBatches

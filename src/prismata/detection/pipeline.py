@@ -1,10 +1,14 @@
-"""The detector: sampled frames → windows → scores → grouping, streaming and bounded in memory."""
+"""The detector: sampled frames → features → windows → scores → grouping; streaming, bounded memory.
+
+A thread decodes ahead (`frames`), this one encodes, scores and groups. Events come out as soon as
+nothing can change them; runs that are still going are announced.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +16,38 @@ from numpy.typing import NDArray
 
 from prismata.core.events import Event
 from prismata.core.scores import ScoreTrack
-from prismata.core.time import FrameTimeline
-from prismata.detection.frames import frame_batches
-from prismata.detection.scorers import Scorer, WindowScores
+from prismata.core.time import FrameTimeline, SamplePlan
+from prismata.detection.frames import FrameBatches
+from prismata.detection.scorers import BundleScorer, Scorer, WindowScores
+from prismata.media.coarse import coarse_plan
 from prismata.postprocess import StreamingGrouper
 
-FRAME_BATCH = 8
+FEATURE_CHUNK = 256
+"""Samples scored at a time when their features are there already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    """Who hears what while a video is looked at."""
+
+    on_progress: Callable[[int, int], None] = lambda _done, _total: None
+    """Gets samples done and samples in all."""
+    on_event: Callable[[Event], None] = lambda _event: None
+    """Gets each event as soon as its run has closed; the same events are in the output."""
+
+
+@dataclass(slots=True)
+class FrameCounts:
+    """How much was looked at."""
+
+    sampled: int
+    """Instants of the sampling grid."""
+    decoded: int = 0
+    """Frames that came out of the decoder."""
+    encoded: int = 0
+    """Frames that went through the encoder."""
+    from_cache: bool = False
+    """Features were there from an earlier run: nothing was decoded or encoded."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,80 +57,132 @@ class PipelineOutput:
     events: list[Event]
     track: ScoreTrack
     seconds: dict[str, float]
-    """Wall time of the stages; `wait_decode` is what inference spent waiting for frames."""
+    """Wall time of the stages. `decode` and `resize` run beside the others; `wait_decode` is what
+    these spent waiting for frames."""
+    frames: FrameCounts
+
+
+def sampling_plan(
+    path: Path, timeline: FrameTimeline, target_fps: float, *, coarse: bool
+) -> SamplePlan:
+    """Return which frames a model looks at; `coarse` = only key frames.
+
+    Raises:
+        BadVideoError: If there is no coarse look at this video.
+    """
+    plan = timeline.sample(target_fps)
+    return coarse_plan(path, timeline, plan) if coarse else plan
 
 
 def run_pipeline(
-    path: Path,
+    batches: FrameBatches,
+    plan: SamplePlan,
     scorer: Scorer,
     *,
-    timeline: FrameTimeline,
-    reader: str = "pyav",
-    batch: int = FRAME_BATCH,
-    on_progress: Callable[[int, int], None] = lambda _done, _total: None,
-    on_event: Callable[[Event], None] = lambda _event: None,
+    duration_us: int,
+    listeners: Listeners | None = None,
 ) -> PipelineOutput:
     """Detect events in one video.
 
     Args:
-        path: The video.
+        batches: The planned frames.
+        plan: Which they are.
         scorer: The model.
-        timeline: The video's timeline.
-        reader: Which reader decodes.
-        batch: Frames encoded at a time.
-        on_progress: Gets samples done and samples in all.
-        on_event: Gets each event as soon as its run has closed; the same events, in the same
-            order of closing, are in the output.
+        duration_us: Of the video.
+        listeners: Who hears what on the way.
 
     Raises:
         BadVideoError: If the video cannot be decoded.
     """
-    card = scorer.card
-    plan = timeline.sample(card.clip.target_fps)
-    grouper = StreamingGrouper(card.event_types, card.rules)
-    events: list[Event] = []
-    centres: list[NDArray[np.int64]] = []
-    scores: list[NDArray[np.float32]] = []
-    started = time.perf_counter()
-    waited = 0.0
-    done = 0
+    run = _Run(scorer, plan, duration_us, listeners or Listeners())
+    for batch in run.waited_for(batches):
+        times = plan.times_us[batch.first_samples]
+        run.take(scorer.push(batch.frames, batch.repeats, times.tolist()), sum(batch.repeats))
+    run.counts.decoded = batches.decoded_frames
+    run.counts.encoded = scorer.encoded
+    return run.finish(scorer.finish(), {**batches.seconds, **scorer.seconds})
 
-    def take(part: WindowScores) -> None:
+
+def run_on_features(
+    features: NDArray[np.float32],
+    plan: SamplePlan,
+    scorer: BundleScorer,
+    *,
+    duration_us: int,
+    listeners: Listeners | None = None,
+) -> PipelineOutput:
+    """Detect events from the `(K, F)` features of all samples, which an earlier run has kept."""
+    run = _Run(scorer, plan, duration_us, listeners or Listeners())
+    run.counts.from_cache = True
+    for start in range(0, len(features), FEATURE_CHUNK):
+        chunk = features[start : start + FEATURE_CHUNK]
+        run.take(scorer.push_features(chunk, [1] * len(chunk)), len(chunk))
+    return run.finish(scorer.finish(), scorer.seconds)
+
+
+@dataclass(slots=True)
+class _Run:
+    """What accumulates over one video: scores, events, times."""
+
+    scorer: Scorer
+    plan: SamplePlan
+    duration_us: int
+    listeners: Listeners
+    counts: FrameCounts = field(init=False)
+    _grouper: StreamingGrouper = field(init=False)
+    _events: list[Event] = field(default_factory=list)
+    _centres: list[NDArray[np.int64]] = field(default_factory=list)
+    _scores: list[NDArray[np.float32]] = field(default_factory=list)
+    _started: float = field(default_factory=time.perf_counter)
+    _waited: float = 0.0
+    _grouping: float = 0.0
+    _done: int = 0
+
+    def __post_init__(self) -> None:
+        card = self.scorer.card
+        self.counts = FrameCounts(len(self.plan))
+        self._grouper = StreamingGrouper(card.event_types, card.rules)
+
+    def waited_for(self, batches: FrameBatches) -> Iterator:  # type: ignore[type-arg]
+        """Pass batches on and keep the time that waiting for them took."""
+        while True:
+            asked = time.perf_counter()
+            batch = next(batches, None)
+            self._waited += time.perf_counter() - asked
+            if batch is None:
+                return
+            yield batch
+
+    def take(self, part: WindowScores, samples: int) -> None:
+        """Group the scores of a part of the video and say how far we are."""
+        self._group(part)
+        self._done += samples
+        self.listeners.on_progress(self._done, len(self.plan))
+
+    def finish(self, last: WindowScores, seconds: dict[str, float]) -> PipelineOutput:
+        """Close everything that is still open."""
+        self._group(last)
+        self._tell(self._grouper.finish(self.duration_us))
+        track = ScoreTrack(
+            self.plan.times_us[np.concatenate(self._centres)],
+            np.concatenate(self._scores),
+            self.scorer.card.event_names,
+        )
+        total = time.perf_counter() - self._started
+        stages = {**seconds, "group": self._grouping, "wait_decode": self._waited, "total": total}
+        return PipelineOutput(sorted(self._events), track, stages, self.counts)
+
+    def _group(self, part: WindowScores) -> None:
         if part.centres.size == 0:
             return
-        centres.append(part.centres)
-        scores.append(part.scores)
-        for event in grouper.push(plan.times_us[part.centres], part.scores):
-            events.append(event)
-            on_event(event)
+        started = time.perf_counter()
+        self._centres.append(part.centres)
+        self._scores.append(part.scores)
+        events = self._grouper.push(self.plan.times_us[part.centres], part.scores)
+        self._grouping += time.perf_counter() - started
+        self._tell(events)
 
-    batches = frame_batches(
-        path,
-        plan,
-        timeline=timeline,
-        size=(card.clip.width, card.clip.height),
-        batch=batch,
-        reader=reader,
-    )
-    while True:
-        asked = time.perf_counter()
-        frames = next(batches, None)
-        waited += time.perf_counter() - asked
-        if frames is None:
-            break
-        take(scorer.push(frames.frames, frames.repeats))
-        done += sum(frames.repeats)
-        on_progress(done, len(plan))
-    take(scorer.finish())
-    for event in grouper.finish(timeline.duration_us):
-        events.append(event)
-        on_event(event)
-    track = ScoreTrack(
-        plan.times_us[np.concatenate(centres)], np.concatenate(scores), card.event_names
-    )
-    seconds = {
-        "wait_decode": waited,
-        **scorer.seconds,
-        "total": time.perf_counter() - started,
-    }
-    return PipelineOutput(sorted(events), track, seconds)
+    def _tell(self, events: list[Event]) -> None:
+        self._events += events
+        for event in events:
+            self.listeners.on_event(event)

@@ -45,8 +45,8 @@ def build_result(
     card: ModelCard,
     timeline: FrameTimeline,
     runtime: RuntimeInfo,
-    reader: str,
-    batch: int,
+    settings: dict[str, Any],
+    rss_mb: float | None,
 ) -> dict[str, Any]:
     """Return the DetectionResult: what was found and everything that was really used."""
     return {
@@ -69,12 +69,14 @@ def build_result(
         "settings": {
             "clip": asdict(card.clip),
             "rules": {name: asdict(rule) for name, rule in card.rules.items()},
-            "reader": reader,
-            "batch": batch,
+            "batch": runtime.batch,
+            **settings,
         },
         "runtime": asdict(runtime),
         "timing_s": {stage: round(value, 3) for stage, value in output.seconds.items()},
-        "samples": len(timeline.sample(card.clip.target_fps)),
+        "frames": asdict(output.frames),
+        "rss_mb": rss_mb,
+        "samples": output.frames.sampled,
         "windows": len(output.track),
         "machine": f"{platform.system()} {platform.machine()}",
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),

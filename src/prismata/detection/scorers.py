@@ -7,6 +7,8 @@ complete. Memory does not grow with the length of the video.
 from __future__ import annotations
 
 import time
+from collections import deque
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -15,7 +17,9 @@ from numpy.typing import NDArray
 
 from prismata.core.errors import InvalidInputError
 from prismata.core.modelcard import ModelCard
+from prismata.core.recipes import MotionGate
 from prismata.detection.bundle import LoadedModel
+from prismata.detection.encoding import FrameFeatures
 from prismata.detection.runtimes import RuntimeInfo, onnx_runtime_info, open_session, sigmoid
 from prismata.detection.windows import WindowBuffer
 
@@ -33,8 +37,8 @@ class WindowScores:
 
     __slots__ = ("centres", "scores")
 
-    def __init__(self, centres: list[int], scores: NDArray[np.float32]) -> None:
-        self.centres: NDArray[np.int64] = np.array(centres, np.int64)
+    def __init__(self, centres: list[int] | NDArray[np.int64], scores: NDArray[np.float32]) -> None:
+        self.centres: NDArray[np.int64] = np.asarray(centres, np.int64)
         self.scores = scores
 
 
@@ -43,11 +47,24 @@ class Scorer(Protocol):
 
     card: ModelCard
     runtime: RuntimeInfo
-    seconds: dict[str, float]
-    """Wall time spent per stage."""
 
-    def push(self, frames: NDArray[np.uint8], repeats: list[int]) -> WindowScores:
-        """Take `(N, H, W, 3)` distinct frames, each standing for `repeats[i]` samples."""
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Wall time spent per stage."""
+        ...
+
+    @property
+    def encoded(self) -> int:
+        """Frames that went through the encoder so far."""
+        ...
+
+    def push(
+        self, frames: NDArray[np.uint8], repeats: list[int], times_us: Sequence[int] = ()
+    ) -> WindowScores:
+        """Take `(N, H, W, 3)` distinct frames, each standing for `repeats[i]` samples.
+
+        `times_us`, the instants of the N first samples, is needed behind a motion gate only.
+        """
         ...
 
     def finish(self) -> WindowScores:
@@ -55,24 +72,55 @@ class Scorer(Protocol):
         ...
 
 
-class BundleScorer:
-    """Encode each frame once, then score windows of features."""
+FeatureTap = Callable[[NDArray[np.float32]], None]
+"""Gets `(n, F)` features, one row for each sample, in order."""
 
-    def __init__(self, model: LoadedModel) -> None:
-        self.card = model.card
+
+class BundleScorer:
+    """Encode each frame once, then score windows of features.
+
+    Args:
+        model: An open bundle.
+        card: With other thresholds than the model's; None = the model's card.
+        gate: Frames in which nothing moves take over features; None = all are encoded.
+        tap: Gets the features of all samples as they are computed, for a cache.
+    """
+
+    def __init__(
+        self,
+        model: LoadedModel,
+        card: ModelCard | None = None,
+        *,
+        gate: MotionGate | None = None,
+        tap: FeatureTap | None = None,
+    ) -> None:
+        self.card = card or model.card
         self.runtime = model.runtime
-        self.seconds = {"encode": 0.0, "head": 0.0}
+        self._head_seconds = 0.0
         self._model = model
+        self._tap = tap
+        self._features = FrameFeatures(model.encoder, batch=model.runtime.batch, gate=gate)
+        self._repeats: deque[int] = deque()
         self._buffer: WindowBuffer[np.float32] = WindowBuffer(
             model.card.clip.num_frames, model.card.clip.window_stride
         )
 
-    def push(self, frames: NDArray[np.uint8], repeats: list[int]) -> WindowScores:
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Wall time spent per stage."""
+        return {**self._features.seconds, "head": self._head_seconds}
+
+    @property
+    def encoded(self) -> int:
+        """Frames that went through the encoder so far."""
+        return self._features.encoded
+
+    def push(
+        self, frames: NDArray[np.uint8], repeats: list[int], times_us: Sequence[int] = ()
+    ) -> WindowScores:
         """Encode distinct frames and score every window they complete."""
-        started = time.perf_counter()
-        features = self._model.encoder.encode(frames)
-        self.seconds["encode"] += time.perf_counter() - started
-        return self.push_features(features, repeats)
+        self._repeats.extend(repeats)
+        return self._take(self._features.push(frames, times_us))
 
     def push_features(self, features: NDArray[np.float32], repeats: list[int]) -> WindowScores:
         """Score every window that these `(N, F)` features complete."""
@@ -86,7 +134,18 @@ class BundleScorer:
 
     def finish(self) -> WindowScores:
         """Score the windows at the end of the video."""
-        return self._score(self._buffer.finish())
+        last = self._take(self._features.finish())
+        rest = self._score(self._buffer.finish())
+        return WindowScores(
+            np.concatenate([last.centres, rest.centres]),
+            np.concatenate([last.scores, rest.scores]),
+        )
+
+    def _take(self, features: NDArray[np.float32]) -> WindowScores:
+        repeats = [self._repeats.popleft() for _ in range(len(features))]
+        if self._tap is not None:
+            self._tap(np.repeat(features, repeats, axis=0))
+        return self.push_features(features, repeats)
 
     def _score(self, windows: list[tuple[int, NDArray[np.float32]]]) -> WindowScores:
         started = time.perf_counter()
@@ -94,7 +153,7 @@ class BundleScorer:
             self._model.head.score(np.stack([window for _, window in windows[i : i + HEAD_BATCH]]))
             for i in range(0, len(windows), HEAD_BATCH)
         ]
-        self.seconds["head"] += time.perf_counter() - started
+        self._head_seconds += time.perf_counter() - started
         columns = len(self.card.event_types)
         scores = np.concatenate(parts) if parts else np.zeros((0, columns), np.float32)
         return WindowScores([centre for centre, _ in windows], scores)
@@ -139,18 +198,23 @@ class ForeignScorer:
                 )
         self.card = card
         self.runtime = onnx_runtime_info(threads)
-        self.seconds = {"encode": 0.0, "head": 0.0}
+        self.seconds = {"encode": 0.0}
+        self.encoded = 0
         self._input = self._session.get_inputs()[0].name
         self._normalization = normalization
         self._buffer: WindowBuffer[np.uint8] = WindowBuffer(clip.num_frames, clip.window_stride)
 
-    def push(self, frames: NDArray[np.uint8], repeats: list[int]) -> WindowScores:
+    def push(
+        self, frames: NDArray[np.uint8], repeats: list[int], times_us: Sequence[int] = ()
+    ) -> WindowScores:
         """Score every window that these frames complete."""
+        del times_us
         centres: list[int] = []
         scores: list[NDArray[np.float32]] = []
         for frame, count in zip(frames, repeats, strict=True):
+            kept = frame.copy()  # the caller uses its batch again
             for _ in range(count):
-                complete = self._buffer.push(frame)
+                complete = self._buffer.push(kept)
                 if complete is not None:
                     centres.append(complete[0])
                     scores.append(self._run(complete[1]))
@@ -167,6 +231,7 @@ class ForeignScorer:
         pixels = normalize(window, self._normalization).transpose(0, 3, 1, 2)[None]
         logits = self._session.run(None, {self._input: np.ascontiguousarray(pixels)})[0]
         self.seconds["encode"] += time.perf_counter() - started
+        self.encoded += len(window)
         if logits.ndim != 2 or logits.shape[1] != len(self.card.event_types):
             raise InvalidInputError(
                 f"the model returns {tuple(logits.shape)} for one window, but "

@@ -6,7 +6,8 @@ from prismata.core.events import EventType
 from prismata.core.modelcard import ModelCard
 from prismata.core.recipes import ClipSpec, GroupingRule
 from prismata.detection.bundle import load_bundle
-from prismata.detection.pipeline import run_pipeline
+from prismata.detection.frames import FrameBatches
+from prismata.detection.pipeline import Listeners, run_pipeline
 from prismata.detection.scorers import (
     IMAGENET_MEAN,
     IMAGENET_STD,
@@ -39,8 +40,20 @@ def classic(tmp_path):
     return write_classic_onnx(tmp_path / "classic.onnx", num_frames=4, width=32, height=24)
 
 
-def run(video, scorer, **options):
-    return run_pipeline(video.path, scorer, timeline=video.timeline, **options)
+def run(video, scorer, *, batch=8, reader="pyav", listeners=None):
+    clip = scorer.card.clip
+    plan = video.timeline.sample(clip.target_fps)
+    batches = FrameBatches(
+        video.path,
+        plan,
+        timeline=video.timeline,
+        size=(clip.width, clip.height),
+        batch=batch,
+        reader=reader,
+    )
+    return run_pipeline(
+        batches, plan, scorer, duration_us=video.timeline.duration_us, listeners=listeners
+    )
 
 
 def times(events):
@@ -120,8 +133,10 @@ def test_events_while_it_runs_are_those_at_the_end_and_those_of_grouping_the_tra
     output = bundle_output(
         flashes,
         flash_bundle,
-        on_event=live.append,
-        on_progress=lambda done, total: progress.append((done, total)),
+        listeners=Listeners(
+            on_progress=lambda done, total: progress.append((done, total)),
+            on_event=live.append,
+        ),
     )
     model = load_bundle(flash_bundle)
     grouped = group_events(
@@ -149,8 +164,15 @@ def test_a_stride_scores_every_so_many_samples_and_always_the_last(
     assert output.track.times_us.tolist() == expected
 
 
-def test_where_the_time_went_is_known(flashes, flash_bundle):
-    seconds = bundle_output(flashes, flash_bundle).seconds
-    assert set(seconds) == {"wait_decode", "encode", "head", "total"}
+def test_where_the_time_went_and_how_much_was_looked_at_is_known(flashes, flash_bundle):
+    output = bundle_output(flashes, flash_bundle)
+    seconds = output.seconds
+    ours = {"wait_decode", "encode", "head", "group"}
+    assert set(seconds) == {"decode", "resize", "total", *ours}
     assert all(value > 0 for value in seconds.values())
-    assert seconds["wait_decode"] + seconds["encode"] + seconds["head"] <= seconds["total"]
+    assert sum(seconds[stage] for stage in ours) <= seconds["total"]
+    plan = flashes.timeline.sample(20)
+    assert output.frames.sampled == len(plan)
+    assert output.frames.encoded == len(set(plan.frame_indices.tolist()))
+    assert output.frames.decoded >= output.frames.encoded
+    assert not output.frames.from_cache

@@ -6,7 +6,7 @@ import torch
 
 from prismata.core.errors import InvalidInputError
 from prismata.core.time import FrameTimeline
-from prismata.detection.frames import frame_batches
+from prismata.detection.frames import FrameBatches
 from prismata.detection.windows import WindowBuffer
 from prismata.domains import ClipSpec, Domain, DomainRegistry, EventType, register_domain
 
@@ -34,9 +34,9 @@ def windows_of_detection(domain, video):
     buffer = WindowBuffer(clip.num_frames, clip.window_stride)
     windows = []
     size = (clip.width, clip.height)
-    for batch in frame_batches(video.path, plan, timeline=video.timeline, size=size, batch=8):
+    for batch in FrameBatches(video.path, plan, timeline=video.timeline, size=size, batch=8):
         for pixels, count in zip(batch.frames, batch.repeats, strict=True):
-            windows += [buffer.push(pixels) for _ in range(count)]
+            windows += [buffer.push(pixels.copy()) for _ in range(count)]
     windows = [item for item in windows if item is not None] + buffer.finish()
     return [(int(plan.times_us[centre]), window) for centre, window in windows]
 

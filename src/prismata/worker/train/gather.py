@@ -20,6 +20,10 @@ from prismata.services.workbench import Workbench
 from prismata.training.data import LabelledVideo, build_targets
 from prismata.worker.train.encoder_setup import EncoderSetup
 
+_FLOAT32_BYTES = 4
+_BYTES_PER_GB = 1024**3
+_MARGIN = 1.1
+
 
 @dataclass(frozen=True, slots=True)
 class GatheredData:
@@ -43,12 +47,17 @@ def gather(
         NotFoundError: If a video of the version is gone.
         BadVideoError: If one cannot be decoded.
     """
-    cache = ArrayCache(bench.settings.cache_dir)
     encoder = None
     if setup.frozen_path is not None:
         encoder = OnnxEncoder(setup.frozen_path, width=clip.width, height=clip.height)
     records = {video_id: bench.catalog.videos.get(video_id) for video_id in dataset.video_splits}
     total = sum(record.duration_us for record in records.values())
+    feature_size = encoder.feature_size if encoder is not None else 0
+    samples = clip.target_fps * total / 1e6 + len(records)
+    # However small the cache is to be: what this run needs has to stay until it ends.
+    needed = round(samples * feature_size * _FLOAT32_BYTES * _MARGIN)
+    bound = int(bench.settings.feature_cache_gb * _BYTES_PER_GB)
+    cache = ArrayCache(bench.settings.cache_dir, feature_bytes=max(bound, needed))
     done = 0
     gathered: dict[Split, list[LabelledVideo]] = {"train": [], "val": [], "test": []}
     note = "encoding frames" if encoder else "reading frames"

@@ -15,7 +15,6 @@ from prismata.core.errors import InvalidInputError
 from prismata.detection.bundle import NORMAL_BATCH, LoadedModel, file_digest
 from prismata.detection.child import detect_with
 from prismata.detection.runtimes import RuntimeInfo
-from prismata.detection.scorers import BundleScorer
 from prismata.settings import Settings
 from prismata.training.model import Detector
 from prismata.wiring import open_workbench
@@ -73,10 +72,7 @@ def run_torch_detection(request: dict[str, Any], reporter: ChildReporter) -> dic
             cuda=torch.cuda.is_available(),
             batch=int(request.get("batch", 0)),
         )
-        card = restored.card.with_thresholds(request.get("thresholds") or {})
-        scorer = BundleScorer(model)
-        scorer.card = card
-        return detect_with(scorer, request, reporter)
+        return detect_with(model, request, reporter)
 
 
 def load_restored(

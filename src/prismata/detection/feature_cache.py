@@ -1,0 +1,170 @@
+"""Features of whole videos, computed once: by training or detection, for both.
+
+One file for each video, encoder and sampling. It begins with a line of JSON that says how large the
+array behind it is and what its checksum is; a file that does not keep that promise is removed and
+computed anew. What was not used for longest goes first when the cache is full.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import time
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prismata.core.recipes import MotionGate
+
+HEADER_BYTES = 256
+FORMAT = 1
+_DAY_SECONDS = 24 * 3600.0
+_CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureKey:
+    """Everything that features depend on."""
+
+    video_sha256: str
+    encoder_key: str
+    """SHA-256 of the encoder, ":", precision; see `LoadedModel.encoder_key`."""
+    target_fps: float
+    width: int
+    height: int
+    motion_gate: MotionGate | None = None
+
+    def digest(self) -> str:
+        """Return the name that features of this key go by."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+
+class FeatureCache:
+    """A folder of features, bounded; safe for several processes at once.
+
+    Args:
+        folder: Where; made when it is needed.
+        max_bytes: Bound of all entries together; 0 = nothing is kept.
+    """
+
+    def __init__(self, folder: Path, max_bytes: int) -> None:
+        self._folder, self._max_bytes = folder, max_bytes
+
+    def open(self, key: FeatureKey, shape: tuple[int, int]) -> NDArray[np.float32] | None:
+        """Return the `(K, F)` float32 features as a read-only memory map, or None.
+
+        None also if the entry is damaged or of another shape; such an entry is removed.
+        """
+        path = self._path(key)
+        try:
+            with path.open("rb") as source:
+                intact = _is_intact(source, shape)
+        except FileNotFoundError:
+            return None
+        if not intact:
+            path.unlink(missing_ok=True)
+            return None
+        with contextlib.suppress(FileNotFoundError):
+            os.utime(path)  # used now
+        if 0 in shape:
+            return np.zeros(shape, np.float32)
+        return np.memmap(path, np.float32, mode="r", offset=HEADER_BYTES, shape=shape)
+
+    @contextmanager
+    def writer(self, key: FeatureKey, shape: tuple[int, int]) -> Iterator[FeatureWriter]:
+        """Collect the features of a video and keep them when the block ends.
+
+        They are kept if exactly K rows came and no exception did; otherwise nothing is left behind.
+        """
+        if not self._max_bytes:
+            yield FeatureWriter(None, shape)
+            return
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._remove_abandoned()
+        path = self._path(key)
+        temporary = path.with_name(f"{path.stem}.{os.getpid()}.{time.monotonic_ns()}.part")
+        try:
+            with temporary.open("wb") as target:
+                writer = FeatureWriter(target, shape)
+                yield writer
+                complete = writer.finish()
+            if complete:
+                temporary.replace(path)
+                self._make_room(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def _path(self, key: FeatureKey) -> Path:
+        return self._folder / f"{key.digest()}.features"
+
+    def _make_room(self, newest: Path) -> None:
+        """Remove what was not used for longest, the newest entry last."""
+        entries = []
+        for path in self._folder.glob("*.features"):
+            with contextlib.suppress(FileNotFoundError):
+                facts = path.stat()
+                entries.append((path == newest, facts.st_mtime_ns, facts.st_size, path))
+        total = sum(size for _, _, size, _ in entries)
+        for _, _, size, path in sorted(entries):
+            if total <= self._max_bytes:
+                return
+            path.unlink(missing_ok=True)
+            total -= size
+
+    def _remove_abandoned(self) -> None:
+        """Remove what processes that died while writing have left."""
+        limit = time.time() - _DAY_SECONDS
+        for path in self._folder.glob("*.part"):
+            with contextlib.suppress(FileNotFoundError):
+                if path.stat().st_mtime < limit:
+                    path.unlink()
+
+
+class FeatureWriter:
+    """Takes the rows of one array in order."""
+
+    def __init__(self, target: IO[bytes] | None, shape: tuple[int, int]) -> None:
+        self._target, self._shape = target, shape
+        self._rows, self._checksum = 0, 0
+        if target is not None:
+            target.write(bytes(HEADER_BYTES))
+
+    def append(self, features: NDArray[np.float32]) -> None:
+        """Take the next `(n, F)` rows."""
+        if self._target is None:
+            return
+        raw = np.ascontiguousarray(features, np.float32).tobytes()
+        self._checksum = zlib.crc32(raw, self._checksum)
+        self._rows += len(features)
+        self._target.write(raw)
+
+    def finish(self) -> bool:
+        """Write the header; say whether the array is complete."""
+        if self._target is None or self._rows != self._shape[0]:
+            return False
+        facts = {"format": FORMAT, "shape": list(self._shape), "crc32": self._checksum}
+        self._target.seek(0)
+        self._target.write(json.dumps(facts).encode().ljust(HEADER_BYTES))
+        return True
+
+
+def _is_intact(source: IO[bytes], shape: tuple[int, int]) -> bool:
+    try:
+        facts = json.loads(source.read(HEADER_BYTES))
+        promised = int(facts["crc32"])
+        if facts["format"] != FORMAT or facts["shape"] != list(shape):
+            return False
+    except (ValueError, KeyError, TypeError):
+        return False
+    checksum, size = 0, 0
+    while chunk := source.read(_CHUNK_BYTES):
+        checksum, size = zlib.crc32(chunk, checksum), size + len(chunk)
+    return checksum == promised and size == shape[0] * shape[1] * 4

@@ -1,0 +1,98 @@
+"""How far a run is from its floor: the same decoding alone, the same encoding alone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prismata.core.child import current_rss_mb
+from prismata.core.machine import usable_cores
+from prismata.detection.bundle import LoadedModel
+from prismata.detection.frames import FrameBatches
+from prismata.detection.pipeline import PipelineOutput
+
+KEPT_BATCHES = 32
+"""Batches of real frames that encoding alone goes round; all frames of a video would not fit."""
+
+Progress = Callable[[float, float | None, str], None]
+
+
+class FloorMeter:
+    """Watches one run from before its start, then measures its parts alone.
+
+    Args:
+        model: The open model.
+        batches: Opens the run's frames anew.
+        samples: Instants of the sampling grid.
+    """
+
+    def __init__(
+        self, model: LoadedModel, batches: Callable[[], FrameBatches], samples: int
+    ) -> None:
+        self._model, self._batches, self._samples = model, batches, samples
+        self._rss_before = current_rss_mb()
+        self._cpu_before = time.process_time()
+
+    def measure(self, output: PipelineOutput, progress: Progress) -> dict[str, Any]:
+        """Return the profile: the run beside decoding alone and encoding alone.
+
+        Args:
+            output: Of the run.
+            progress: Gets done, all and a note.
+        """
+        cpu = time.process_time() - self._cpu_before
+        rss_after = current_rss_mb()
+        decode, kept = self._decode_alone(progress)
+        encode = self._encode_alone(kept, output.frames.encoded, progress)
+        cores = usable_cores()
+        wall = output.seconds["total"]
+        larger = max(decode["wall_s"], encode["wall_s"])
+        all_cores = (decode["cpu_s"] + encode["cpu_s"]) / cores
+        return {
+            "cores": cores,
+            "wall_s": round(wall, 3),
+            "cpu_s": round(cpu, 3),
+            "memory_mb": {"model_open": self._rss_before, "at_end": rss_after},
+            "decode_alone": decode,
+            "encode_alone": encode,
+            "times_larger_floor": _ratio(wall, larger),
+            "times_all_cores_floor": _ratio(wall, all_cores),
+        }
+
+    def _decode_alone(self, progress: Progress) -> tuple[dict[str, float], list[NDArray[np.uint8]]]:
+        kept: list[NDArray[np.uint8]] = []
+        done = 0
+        wall, cpu = time.perf_counter(), time.process_time()
+        for batch in self._batches():
+            if len(kept) < KEPT_BATCHES:
+                kept.append(batch.frames.copy())
+            done += sum(batch.repeats)
+            progress(done, self._samples, "measuring decoding alone")
+        return _since(wall, cpu), kept
+
+    def _encode_alone(
+        self, kept: list[NDArray[np.uint8]], frames: int, progress: Progress
+    ) -> dict[str, float]:
+        done, turn = 0, 0
+        wall, cpu = time.perf_counter(), time.process_time()
+        while done < frames:
+            batch = kept[turn % len(kept)][: frames - done]
+            self._model.encoder.encode(batch)
+            done, turn = done + len(batch), turn + 1
+            progress(done, frames, "measuring encoding alone")
+        return _since(wall, cpu)
+
+
+def _since(wall: float, cpu: float) -> dict[str, float]:
+    return {
+        "wall_s": round(time.perf_counter() - wall, 3),
+        "cpu_s": round(time.process_time() - cpu, 3),
+    }
+
+
+def _ratio(value: float, floor: float) -> float | None:
+    return round(value / floor, 2) if floor > 0 else None

@@ -1,0 +1,83 @@
+"""The motion gate: which frames differ enough from the last encoded one to be encoded too."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prismata.core.recipes import MotionGate
+from prismata.core.time import to_us
+
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+"""Weights of red, green and blue (ITU-R BT.601)."""
+CHUNK = 64
+"""Frames looked at together in a long, possibly memory-mapped array."""
+
+
+def brightness_grid(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return `(N, GRID, GRID)` float32 mean brightness, 0 to 255, of `(N, H, W, 3)` uint8 RGB.
+
+    H and W are at least `MotionGate.GRID`; each pixel belongs to exactly one cell.
+    """
+    count, height, width, _ = frames.shape
+    rows, row_sizes = _cells(height)
+    columns, column_sizes = _cells(width)
+    # Rows first: whole lines are added to each other, which is what the processor does best.
+    lines = np.add.reduceat(frames, rows, axis=1, dtype=np.uint16 if height <= 3598 else np.uint32)
+    sums = np.add.reduceat(lines, columns, axis=2, dtype=np.uint32)
+    area = np.outer(row_sizes, column_sizes).astype(np.float32)
+    grid: NDArray[np.float32] = (sums.astype(np.float32) @ LUMA) / area
+    return grid.reshape(count, MotionGate.GRID, MotionGate.GRID)
+
+
+class MotionFilter:
+    """Decides frame by frame, in order; how the frames are cut into calls changes nothing.
+
+    Args:
+        gate: How much is motion, and how long a frame may be stood in for.
+    """
+
+    def __init__(self, gate: MotionGate) -> None:
+        self._threshold = np.float32(gate.threshold)
+        self._hold_us = to_us(gate.max_hold_seconds)
+        self._grid: NDArray[np.float32] | None = None
+        self._since_us = 0
+
+    def must_encode(
+        self, frames: NDArray[np.uint8], times_us: Sequence[int] | NDArray[np.int64]
+    ) -> NDArray[np.bool_]:
+        """Return `(N,)`: True for each of `(N, H, W, 3)` frames that must be encoded.
+
+        The others may take over the features of the last frame that was. The first ever is True.
+        """
+        marks = np.zeros(len(frames), np.bool_)
+        for number, grid in enumerate(brightness_grid(frames)):
+            time_us = int(times_us[number])
+            marks[number] = (
+                self._grid is None
+                or time_us - self._since_us >= self._hold_us
+                or bool(np.any(np.abs(grid - self._grid) > self._threshold))
+            )
+            if marks[number]:
+                self._grid, self._since_us = grid.copy(), time_us
+        return marks
+
+
+def gate_frames(
+    frames: NDArray[np.uint8], times_us: NDArray[np.int64], gate: MotionGate
+) -> NDArray[np.bool_]:
+    """Return `(K,)` marks for all `(K, H, W, 3)` frames of a video: True = must be encoded."""
+    motion = MotionFilter(gate)
+    parts = [
+        motion.must_encode(np.asarray(frames[start : start + CHUNK]), times_us[start:])
+        for start in range(0, len(frames), CHUNK)
+    ]
+    return np.concatenate(parts) if parts else np.zeros(0, np.bool_)
+
+
+def _cells(length: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return where the cells of a side begin, and how long they are."""
+    edges = np.linspace(0, length, MotionGate.GRID + 1).astype(np.int64)
+    return edges[:-1], np.diff(edges)

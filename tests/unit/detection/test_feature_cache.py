@@ -1,0 +1,174 @@
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from prismata.core.recipes import MotionGate
+from prismata.detection.feature_cache import HEADER_BYTES, FeatureCache, FeatureKey
+
+KEY = FeatureKey("aa", "ee:fp32", 5.0, 224, 224)
+SHAPE = (6, 3)
+ENTRY_BYTES = HEADER_BYTES + 6 * 3 * 4
+
+
+def rows(seed=0, shape=SHAPE):
+    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+
+
+def put(cache, key=KEY, features=None):
+    features = rows() if features is None else features
+    with cache.writer(key, features.shape) as writer:
+        for part in np.array_split(features, 3):
+            writer.append(part)
+    return features
+
+
+@pytest.fixture
+def cache(tmp_path):
+    return FeatureCache(tmp_path / "features", 10**6)
+
+
+def entries(cache):
+    return sorted(path.name for path in cache._folder.iterdir()) if cache._folder.exists() else []
+
+
+def test_what_was_written_comes_back_and_cannot_be_changed(cache):
+    assert cache.open(KEY, SHAPE) is None
+    features = put(cache)
+    found = cache.open(KEY, SHAPE)
+    assert np.array_equal(found, features)
+    with pytest.raises(ValueError, match="read-only"):
+        found[0, 0] = 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"video_sha256": "ab"},
+        {"encoder_key": "ee:int8"},
+        {"target_fps": 10.0},
+        {"width": 112},
+        {"height": 112},
+        {"motion_gate": MotionGate()},
+    ],
+    ids=str,
+)
+def test_every_part_of_the_key_counts(cache, other):
+    put(cache)
+    assert cache.open(replace(KEY, **other), SHAPE) is None
+    gated = replace(KEY, motion_gate=MotionGate(threshold=3))
+    assert gated.digest() != replace(KEY, motion_gate=MotionGate(threshold=4)).digest()
+
+
+@pytest.mark.parametrize("place", [0, 20, HEADER_BYTES, ENTRY_BYTES - 1])
+def test_a_damaged_entry_is_dropped_and_not_believed(cache, place):
+    put(cache)
+    path = next(cache._folder.iterdir())
+    raw = bytearray(path.read_bytes())
+    raw[place] ^= 0x41
+    path.write_bytes(raw)
+    assert cache.open(KEY, SHAPE) is None
+    assert entries(cache) == []
+
+
+@pytest.mark.parametrize("size", [0, 10, HEADER_BYTES, ENTRY_BYTES - 4, ENTRY_BYTES + 4])
+def test_an_entry_of_another_length_is_dropped(cache, size):
+    put(cache)
+    path = next(cache._folder.iterdir())
+    path.write_bytes(path.read_bytes().ljust(ENTRY_BYTES + 4, b"\0")[:size])
+    assert cache.open(KEY, SHAPE) is None
+    assert entries(cache) == []
+
+
+def test_an_entry_of_another_shape_is_dropped(cache):
+    put(cache)
+    assert cache.open(KEY, (3, 6)) is None
+
+
+def test_an_aborted_or_incomplete_run_leaves_nothing(cache):
+    def fail_after_writing():
+        with cache.writer(KEY, SHAPE) as writer:
+            writer.append(rows())
+            raise OSError("gone")
+
+    with pytest.raises(OSError, match="gone"):
+        fail_after_writing()
+    with cache.writer(KEY, SHAPE) as writer:
+        writer.append(rows()[:5])
+    assert entries(cache) == []
+
+
+def test_what_was_not_used_for_longest_goes_first(tmp_path):
+    cache = FeatureCache(tmp_path, 3 * ENTRY_BYTES)
+    keys = [replace(KEY, video_sha256=name) for name in "abcd"]
+    for age, key in enumerate(keys[:3]):
+        put(cache, key)
+        os.utime(tmp_path / f"{key.digest()}.features", (1000 + age, 1000 + age))
+    assert cache.open(keys[0], SHAPE) is not None  # used again: now b is the oldest
+    put(cache, keys[3])
+    assert [cache.open(key, SHAPE) is not None for key in keys] == [True, False, True, True]
+
+
+def test_an_open_entry_can_still_be_read_when_it_has_gone(tmp_path):
+    cache = FeatureCache(tmp_path, ENTRY_BYTES)
+    features = put(cache)
+    found = cache.open(KEY, SHAPE)
+    put(cache, replace(KEY, target_fps=9.0))
+    assert cache.open(KEY, SHAPE) is None
+    assert np.array_equal(found, features)
+
+
+def test_an_entry_larger_than_the_cache_is_not_kept(tmp_path):
+    cache = FeatureCache(tmp_path, ENTRY_BYTES - 1)
+    put(cache)
+    assert entries(cache) == []
+
+
+def test_without_room_there_is_no_cache(tmp_path):
+    cache = FeatureCache(tmp_path / "features", 0)
+    put(cache)
+    assert cache.open(KEY, SHAPE) is None
+    assert not (tmp_path / "features").exists()
+
+
+def test_what_dead_processes_left_is_removed_after_a_day(cache):
+    put(cache)
+    old, young = cache._folder / "x.1.part", cache._folder / "y.2.part"
+    for path in (old, young):
+        path.write_bytes(b"half")
+    os.utime(old, (1000, 1000))
+    put(cache, replace(KEY, width=10))
+    assert not old.exists()
+    assert young.exists()
+
+
+WRITE = """
+import sys, numpy as np
+from pathlib import Path
+from prismata.detection.feature_cache import FeatureCache, FeatureKey
+cache = FeatureCache(Path(sys.argv[1]), 10**9)
+for _ in range(20):
+    with cache.writer(FeatureKey("aa", "ee:fp32", 5.0, 224, 224), (2000, 64)) as writer:
+        for number in range(20):
+            writer.append(np.full((100, 64), number, np.float32))
+"""
+
+
+def test_several_processes_may_write_the_same_entry_at_once(cache):
+    writers = [
+        subprocess.Popen([sys.executable, "-c", WRITE, str(cache._folder)]) for _ in range(3)
+    ]
+    while any(writer.poll() is None for writer in writers):
+        found = cache.open(KEY, (2000, 64))
+        assert found is None or found[-1, -1] == 19
+    assert [writer.returncode for writer in writers] == [0, 0, 0]
+    assert cache.open(KEY, (2000, 64)) is not None
+    assert len(entries(cache)) == 1
+
+
+def test_a_video_without_samples_has_empty_features(cache):
+    put(cache, features=np.zeros((0, 3), np.float32))
+    assert cache.open(KEY, (0, 3)).shape == (0, 3)
