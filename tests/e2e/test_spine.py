@@ -98,6 +98,8 @@ def test_from_videos_to_a_model_and_back_to_events(prismata, pair, rooms, tmp_pa
     assert result["model"] == "spine"
     assert result["parity"]["max_score_difference"] <= 1e-4
     assert 0 < result["thresholds"]["flash"] <= 1
+    assert result["quantization"]["reason"].startswith("already cheap")
+    assert "already cheap" in prismata("models", "show", "spine")
 
     prismata("models", "promote", "spine")
     bundle_run = detect(prismata, "spine")

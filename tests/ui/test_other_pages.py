@@ -140,6 +140,29 @@ class TestTrain:
         assert "in production" in page.words
         assert "Promote" not in page.buttons()
 
+    def test_a_model_says_why_it_has_no_8_bit_encoder_and_what_its_gate_costs(
+        self, open_page, bench, add_bundle
+    ):
+        card = add_bundle().card | {
+            "name": "careful",
+            "quantization": {
+                "accepted": False,
+                "reason": "a score changes by 0.42",
+            },
+            "motion_gate_cost": {"note": "the motion gate loses 12.5 points of recall of 'flash'"},
+        }
+        bench.catalog.models.add(
+            name="careful",
+            domain="flashes",
+            domain_version=1,
+            bundle_key="models/careful/",
+            kind="bundle",
+            card=card,
+        )
+        page = open_train(open_page)
+        assert "8-bit encoder: no. A score changes by 0.42." in page.words
+        assert "The motion gate loses 12.5 points of recall" in page.words
+
     def test_without_a_domain_it_says_how_to_make_one(self, open_page):
         DomainRegistry.clear()
         page = open_page("train")

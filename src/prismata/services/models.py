@@ -187,7 +187,7 @@ def card_sentences(card: Mapping[str, Any]) -> list[str]:
             f"8-bit encoder: {word}. {_sentence(quantization['reason'])}{_checked(quantization)}"
         )
     if note := (card.get("motion_gate_cost") or {}).get("note"):
-        sentences.append(f"Motion gate: {_sentence(note)}{_checked(card['motion_gate_cost'])}")
+        sentences.append(f"{_sentence(note)}{_checked(card['motion_gate_cost'])}")
     return sentences
 
 

@@ -33,7 +33,7 @@ OPTIONS = {
     ("labels", "migrate"): ["--rename", "--retire", "--length", "--apply", "--json"],
     ("labels", "list"): ["--domain", "--video", "--json"],
     ("labels", "export"): ["--domain", "--format", "--video", "--to"],
-    ("train",): ["--encoder", "--train-encoder", "--weights", "--epochs", "--resume", "--seed"],
+    ("train",): ["--encoder", "--train-encoder", "--weights", "--epochs", "--quantize", "--resume"],
     ("models", "list"): ["--domain", "--json"],
     ("models", "show"): ["--json"],
     ("models", "promote"): ["name"],

@@ -10,6 +10,7 @@ from prismata.services.models import (
     ForeignModel,
     add_checkpoint_model,
     add_foreign_model,
+    card_sentences,
     describe_model,
     export_model,
     promote_model,
@@ -142,3 +143,35 @@ def test_the_copy_of_a_bundle_can_be_moved_anywhere(bench, add_bundle, tmp_path)
     export_model(bench, "flash-detector", tmp_path / "exported")
     moved = shutil.move(tmp_path / "exported", tmp_path / "elsewhere")
     assert load_bundle(moved, threads=1).encoder.feature_size == 16
+
+
+def test_a_card_says_in_sentences_what_8_bits_and_the_motion_gate_cost():
+    assert card_sentences({"name": "old", "quantization": {}, "motion_gate_cost": {}}) == []
+    card = {
+        "quantization": {
+            "accepted": True,
+            "reason": "no event metric drops on the validation videos; 2.3 times faster here",
+            "checked_seconds": 16.04,
+            "checked_videos": 3,
+            "checked_events": 5,
+            "max_score_difference": 0.0688,
+            "allowed_score_difference": 0.25,
+        },
+        "motion_gate_cost": {
+            "note": "the motion gate costs 0.0 points of recall and encodes 31 % of the frames",
+            "seconds": 16.04,
+            "videos": 3,
+            "events": 5,
+        },
+    }
+    assert card_sentences(card) == [
+        "8-bit encoder: yes. No event metric drops on the validation videos; 2.3 times faster "
+        "here. Measured on 16 s of 3 validation videos with 5 events; scores change by up to "
+        "0.069, allowed is 0.25.",
+        "The motion gate costs 0.0 points of recall and encodes 31 % of the frames. "
+        "Measured on 16 s of 3 validation videos with 5 events.",
+    ]
+    refused = {"accepted": False, "reason": "there are no validation videos to check it on"}
+    assert card_sentences({"quantization": refused}) == [
+        "8-bit encoder: no. There are no validation videos to check it on."
+    ]
