@@ -22,6 +22,7 @@ from prismata.core.modelcard import ModelCard
 from prismata.core.scores import ScoreTrack
 from prismata.detection.bundle import (
     CARD_FILE,
+    ENCODER_FILE,
     INT8_ENCODER_FILE,
     LoadedModel,
     file_digest,
@@ -43,7 +44,14 @@ from prismata.worker.train.eight_bit import (
     too_slow,
 )
 from prismata.worker.train.gather import GatheredData
+from prismata.worker.train.motion_cost import (
+    GateCount,
+    GatedFeatures,
+    describe_motion_cost,
+    unmeasured,
+)
 from prismata.worker.train.rescoring import (
+    EventFigures,
     FeatureSource,
     measure_events,
     score_variants,
@@ -57,6 +65,7 @@ from prismata.worker.train.stretches import (
 )
 
 NOTE = "checking the 8-bit encoder"
+GATED = "behind the motion gate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +86,23 @@ class Finishing:
         """
         model = load_bundle(folder, runtime="onnxruntime", precision="fp32")
         trial = self._try_quantizing(folder, card, model)
-        quantization = self._judge(trial, card, model) if isinstance(trial, _Trial) else trial
-        path = folder / INT8_ENCODER_FILE
-        files = dict(card.files)
-        if quantization["accepted"]:
-            files[INT8_ENCODER_FILE] = file_digest(path)
-            quantization["file"] = INT8_ENCODER_FILE
-        else:
-            path.unlink(missing_ok=True)
-        card = replace(card, files=files, quantization=json.loads(json.dumps(quantization)))
+        encoders = trial.encoders if isinstance(trial, _Trial) else {}
+        quantization = {} if isinstance(trial, _Trial) else trial
+        motion_cost: dict[str, Any] = {}
+        if card.motion_gate is not None and not self.data.videos["val"]:
+            motion_cost = unmeasured("there are no validation videos")
+        elif card.motion_gate is not None or encoders:
+            try:
+                seen = self._look_again(model, encoders)
+            except UserError as error:
+                quantization = quantization or refused(f"it could not be checked: {error}")
+                motion_cost = unmeasured(str(error)) if card.motion_gate else {}
+            else:
+                if isinstance(trial, _Trial):
+                    quantization = _judge(trial, seen)
+                motion_cost = _motion_cost(seen)
+        card = _with_int8(folder, card, quantization)
+        card = replace(card, motion_gate_cost=_plain(motion_cost))
         (folder / CARD_FILE).write_text(card.to_json(), encoding="utf-8")
         return card
 
@@ -106,7 +123,7 @@ class Finishing:
                 return refused(reason, speed=asdict(speed))
             found = read_calibration_frames(self.bench, self.data, clip, seed=self.recipe.seed)
             path = folder / INT8_ENCODER_FILE
-            quantize_encoder(folder / "encoder.onnx", path, [found.frames])
+            quantize_encoder(folder / ENCODER_FILE, path, [found.frames])
             encoders = open_int8(path, clip)
             speed = measure_speed(
                 model.encoder, encoders["onnxruntime"], found.frames, threads=threads
@@ -118,7 +135,7 @@ class Finishing:
             "calibration_videos": found.videos,
             "calibration_near_events": found.near_events,
             "size_mb": {
-                "fp32": round((folder / "encoder.onnx").stat().st_size / 1e6, 2),
+                "fp32": round((folder / ENCODER_FILE).stat().st_size / 1e6, 2),
                 "int8": round(path.stat().st_size / 1e6, 2),
             },
         }
@@ -128,51 +145,30 @@ class Finishing:
             )
         return _Trial(encoders, speed, facts)
 
-    def _judge(self, trial: _Trial, card: ModelCard, model: LoadedModel) -> dict[str, Any]:
-        """Compare on validation video and return the card's section."""
+    def _look_again(self, model: LoadedModel, encoders: Mapping[str, FrameEncoder]) -> _Seen:
+        """Score validation video with each encoder, and behind the domain's motion gate."""
+        card = model.card
         stretches = choose_stretches(self.data.videos["val"], seed=self.recipe.seed)
-        try:
-            tracks = self._score(stretches, model, trial.encoders)
-        except UserError as error:
-            return refused(f"it could not be checked: {error}", **trial.facts)
-        figures = {name: measure_events(card, stretches, part) for name, part in tracks.items()}
-        comparison = compare_scores(
-            figures,
-            tracks,
-            seconds=seconds_of(stretches),
-            videos=len({stretch.video.name for stretch in stretches}),
-        )
-        accepted, reason = decide(trial.speed, comparison)
-        return {
-            **describe(trial.speed, comparison, accepted=accepted, reason=reason),
-            **trial.facts,
-        }
-
-    def _score(
-        self, stretches: list[Stretch], model: LoadedModel, encoders: Mapping[str, FrameEncoder]
-    ) -> dict[str, list[ScoreTrack]]:
-        clip = model.card.clip
-        videos = {stretch.video.name: stretch.video for stretch in stretches}
-        frozen = all(video.inputs.ndim == 2 for video in videos.values())
+        note = NOTE if encoders else "measuring the motion gate"
+        count = GateCount()
 
         def variants_of(stretch: Stretch) -> Mapping[str, FeatureSource]:
-            def fp32(batch: StretchBatch) -> NDArray[np.float32]:
-                if frozen:  # training encoded these very frames with this very file
-                    return np.array(stretch.video.inputs[batch.rows], np.float32)
-                return model.encoder.encode(batch.frames)
+            fp32 = _full_precision(stretch, model)
+            variants = {"fp32": fp32, **{name: _encoded_by(encoders[name]) for name in encoders}}
+            if card.motion_gate is not None:
+                variants[GATED] = GatedFeatures(card.motion_gate, fp32, count)
+            return variants
 
-            def int8(encoder: FrameEncoder) -> FeatureSource:
-                return lambda batch: encoder.encode(batch.frames)
-
-            return {"fp32": fp32, **{name: int8(encoder) for name, encoder in encoders.items()}}
-
-        return score_variants(
+        tracks = score_variants(
             model,
             stretches,
-            StretchFrames(self.bench, self.data, clip),
+            StretchFrames(self.bench, self.data, card.clip),
             variants_of,
-            on_progress=lambda done, total: self.reporter.progress(done, total, NOTE),
+            on_progress=lambda done, total: self.reporter.progress(done, total, note),
         )
+        figures = {name: measure_events(card, stretches, part) for name, part in tracks.items()}
+        videos = len({stretch.video.name for stretch in stretches})
+        return _Seen(tracks, figures, count, seconds_of(stretches), videos)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,3 +180,75 @@ class _Trial:
     speed: Speed
     facts: dict[str, Any]
     """For the card."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What a second look at validation video gave.
+
+    Keys are `fp32`, the runtimes of the 8-bit encoder, and `GATED`.
+    """
+
+    tracks: Mapping[str, list[ScoreTrack]]
+    figures: Mapping[str, EventFigures]
+    count: GateCount
+    seconds: float
+    videos: int
+
+
+def _full_precision(stretch: Stretch, model: LoadedModel) -> FeatureSource:
+    def fp32(batch: StretchBatch) -> NDArray[np.float32]:
+        if stretch.video.inputs.ndim == 2:  # training encoded these frames with this very file
+            return np.array(stretch.video.inputs[batch.rows], np.float32)
+        return model.encoder.encode(batch.frames)
+
+    return fp32
+
+
+def _encoded_by(encoder: FrameEncoder) -> FeatureSource:
+    return lambda batch: encoder.encode(batch.frames)
+
+
+def _judge(trial: _Trial, seen: _Seen) -> dict[str, Any]:
+    """Return the card's section about the 8-bit encoder."""
+    kept = ["fp32", *trial.encoders]
+    comparison = compare_scores(
+        {name: seen.figures[name] for name in kept},
+        {name: seen.tracks[name] for name in kept},
+        seconds=seen.seconds,
+        videos=seen.videos,
+    )
+    accepted, reason = decide(trial.speed, comparison)
+    section = describe(trial.speed, comparison, accepted=accepted, reason=reason)
+    return {**section, **trial.facts}
+
+
+def _motion_cost(seen: _Seen) -> dict[str, Any]:
+    if GATED not in seen.figures:
+        return {}
+    return describe_motion_cost(
+        seen.figures["fp32"],
+        seen.figures[GATED],
+        seen.count,
+        seconds=seen.seconds,
+        videos=seen.videos,
+    )
+
+
+def _with_int8(folder: Path, card: ModelCard, quantization: dict[str, Any]) -> ModelCard:
+    """Keep the 8-bit encoder only if it is accepted; return the card that says so."""
+    path = folder / INT8_ENCODER_FILE
+    if not quantization["accepted"]:
+        path.unlink(missing_ok=True)
+        return replace(card, quantization=_plain(quantization))
+    return replace(
+        card,
+        files={**card.files, INT8_ENCODER_FILE: file_digest(path)},
+        quantization=_plain({**quantization, "file": INT8_ENCODER_FILE}),
+    )
+
+
+def _plain(section: dict[str, Any]) -> dict[str, Any]:
+    """Return the section as it comes back from a card's JSON."""
+    plain: dict[str, Any] = json.loads(json.dumps(section))
+    return plain
