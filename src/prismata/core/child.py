@@ -109,9 +109,13 @@ class ChildReporter:
         self._send("progress", done=done, total=total, note=note, eta_s=eta_seconds)
         self._send_memory()
 
-    def event(self, event: dict[str, Any]) -> None:
-        """Hand over a provisional event, as JSON values."""
-        self._send("event", event=event)
+    def event(self, event: dict[str, Any], run_id: str = "") -> None:
+        """Hand over a provisional event, as JSON values; `run_id` if it was announced before."""
+        self._send("event", event=event, **({"id": run_id} if run_id else {}))
+
+    def open_event(self, event: dict[str, Any], run_id: str) -> None:
+        """Announce an event that is still going on, or what has become of it since."""
+        self._send("open_event", event=event, id=run_id)
 
     def _eta(self, now: float, done: float, total: float | None) -> float | None:
         """Seconds left at the speed since this total was first seen; None while nobody can know."""

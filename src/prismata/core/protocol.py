@@ -6,7 +6,9 @@ one answer closes the input after one line. A message has `type`; for each reque
 
     started   {pid, runtime, versions}        once, before any work
     progress  {done, total, note, eta_s}      at most a few a second
-    event     {event}                         a provisional event, as soon as its run has closed
+    open_event {event, id}                    an event that is still going on; again as it grows
+    event     {event, id?}                    a provisional event, as soon as its run has closed;
+                                              it takes the place of what was announced under its id
     memory    {rss_mb, peak_rss_mb}           with progress and before a result
     result    {…}                             once, last; its absence means failure
     error     {cause, message, reason}        once, instead of a result

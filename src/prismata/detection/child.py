@@ -22,7 +22,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prismata.core.child import ChildReporter, current_rss_mb
-from prismata.core.events import Event
 from prismata.core.modelcard import ModelCard
 from prismata.core.time import FrameTimeline
 from prismata.detection.bundle import CARD_FILE, LoadedModel, load_bundle
@@ -40,6 +39,7 @@ from prismata.detection.result import build_result, event_to_dict
 from prismata.detection.runtimes import RuntimeInfo
 from prismata.detection.scorers import BundleScorer, ForeignScorer, Scorer
 from prismata.media import scan
+from prismata.postprocess import Run
 
 OPTIONS_OF_A_MODEL = ("threads", "runtime", "precision", "profile", "batch")
 
@@ -197,12 +197,13 @@ class _Detection:
     def _listeners(self) -> Listeners:
         card, timeline, reporter = self._card, self._timeline, self._reporter
 
-        def on_event(event: Event) -> None:
-            reporter.event(event_to_dict(event, card, timeline))
+        def values(run: Run) -> dict[str, Any]:
+            return event_to_dict(run.event, card, timeline)
 
         return Listeners(
             on_progress=lambda done, total: reporter.progress(done, total, "detecting"),
-            on_event=on_event,
+            on_run=lambda run: reporter.event(values(run), run.id),
+            on_open_run=lambda run: reporter.open_event(values(run), run.id),
         )
 
     def _result(self, output: PipelineOutput) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from prismata.core.time import FrameTimeline, SamplePlan
 from prismata.detection.frames import FrameBatches
 from prismata.detection.scorers import BundleScorer, Scorer, WindowScores
 from prismata.media.coarse import coarse_plan
-from prismata.postprocess import StreamingGrouper
+from prismata.postprocess import Announcer, Run, StreamingGrouper
 
 FEATURE_CHUNK = 256
 """Samples scored at a time when their features are there already."""
@@ -32,8 +32,10 @@ class Listeners:
 
     on_progress: Callable[[int, int], None] = lambda _done, _total: None
     """Gets samples done and samples in all."""
-    on_event: Callable[[Event], None] = lambda _event: None
+    on_run: Callable[[Run], None] = lambda _run: None
     """Gets each event as soon as its run has closed; the same events are in the output."""
+    on_open_run: Callable[[Run], None] = lambda _run: None
+    """Gets an event as soon as its run has reached the threshold, and again while it grows."""
 
 
 @dataclass(slots=True)
@@ -130,6 +132,7 @@ class _Run:
     listeners: Listeners
     counts: FrameCounts = field(init=False)
     _grouper: StreamingGrouper = field(init=False)
+    _announcer: Announcer = field(default_factory=lambda: Announcer(time.monotonic))
     _events: list[Event] = field(default_factory=list)
     _centres: list[NDArray[np.int64]] = field(default_factory=list)
     _scores: list[NDArray[np.float32]] = field(default_factory=list)
@@ -162,7 +165,7 @@ class _Run:
     def finish(self, last: WindowScores, seconds: dict[str, float]) -> PipelineOutput:
         """Close everything that is still open."""
         self._group(last)
-        self._tell(self._grouper.finish(self.duration_us))
+        self._tell(self._grouper.finish_runs(self.duration_us))
         track = ScoreTrack(
             self.plan.times_us[np.concatenate(self._centres)],
             np.concatenate(self._scores),
@@ -178,11 +181,15 @@ class _Run:
         started = time.perf_counter()
         self._centres.append(part.centres)
         self._scores.append(part.scores)
-        events = self._grouper.push(self.plan.times_us[part.centres], part.scores)
+        closed = self._grouper.push_runs(self.plan.times_us[part.centres], part.scores)
+        still_open = self._announcer.due(self._grouper.open_runs())
         self._grouping += time.perf_counter() - started
-        self._tell(events)
+        self._tell(closed)
+        for run in still_open:
+            self.listeners.on_open_run(run)
 
-    def _tell(self, events: list[Event]) -> None:
-        self._events += events
-        for event in events:
-            self.listeners.on_event(event)
+    def _tell(self, closed: list[Run]) -> None:
+        for run in closed:
+            self._announcer.forget(run.id)
+            self._events.append(run.event)
+            self.listeners.on_run(run)

@@ -3,12 +3,15 @@
 Invariant: pure functions of their arguments, numpy and the core only, no clock, no disk.
 """
 
+from prismata.postprocess.announcing import Announcer
 from prismata.postprocess.clips import view_clip
 from prismata.postprocess.grouping import candidate_events, group_events
 from prismata.postprocess.stitch import build_track, window_centres, window_indices
-from prismata.postprocess.streaming import StreamingGrouper
+from prismata.postprocess.streaming import Run, StreamingGrouper
 
 __all__ = [
+    "Announcer",
+    "Run",
     "StreamingGrouper",
     "build_track",
     "candidate_events",

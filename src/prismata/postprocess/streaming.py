@@ -30,6 +30,15 @@ from prismata.core.events import Event, EventType
 from prismata.core.recipes import GroupingRule
 from prismata.core.time import to_us
 
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """An event under an id that it keeps from its first announcement to its end."""
+
+    id: str
+    event: Event
+
+
 _Piece = tuple[NDArray[np.int64], NDArray[np.float32]]
 
 
@@ -42,11 +51,43 @@ class _Run:
     peak: float = 0.0
     pieces: list[_Piece] = field(default_factory=list)
     """What a point's centre needs; stays empty for segments, so an endless run costs nothing."""
+    last_us: int = -1
+    """The last instant inside."""
+    weight: float = 0.0
+    moment: float = 0.0
+    """Sums for where the centre seems to be while the run goes on; `pieces` decide in the end."""
+
+    def take(
+        self, times_us: NDArray[np.int64], scores: NDArray[np.float32], leave: np.float32
+    ) -> None:
+        self.peak = max(self.peak, float(scores.max()))
+        self.last_us = int(times_us[-1])
+        weights = scores.astype(np.float64) - float(leave)
+        self.weight += float(weights.sum())
+        self.moment += float((weights * times_us).sum())
 
     def absorb(self, later: _Run) -> None:
         self.end_us = later.end_us
         self.peak = max(self.peak, later.peak)
         self.pieces += later.pieces
+        self.last_us = later.last_us
+        self.weight += later.weight
+        self.moment += later.moment
+
+    def joined(self, later: _Run) -> _Run:
+        """Return what `absorb` would make of it."""
+        return _Run(
+            self.start_us,
+            peak=max(self.peak, later.peak),
+            last_us=later.last_us,
+            weight=self.weight + later.weight,
+            moment=self.moment + later.moment,
+        )
+
+    def centre_so_far_us(self) -> int:
+        if self.weight <= 0:
+            return (self.start_us + self.last_us) // 2
+        return round(min(max(self.moment / self.weight, self.start_us), self.last_us))
 
     def centre_us(self, leave: np.float32) -> int:
         # One array however the run arrived, so that rounding does not depend on the chunking.
@@ -72,38 +113,60 @@ class _TypeGrouper:
         self._pending: _Run | None = None
         self._previous: tuple[int, float] | None = None
 
-    def push(self, times_us: NDArray[np.int64], scores: NDArray[np.float32]) -> list[Event]:
-        """Take `(K,)` instants and scores, K > 0; return the events that nothing can change."""
+    def push(self, times_us: NDArray[np.int64], scores: NDArray[np.float32]) -> list[Run]:
+        """Take `(K,)` instants and scores, K > 0; return the runs that nothing can change."""
         inside = scores >= self._leave
         changes = np.flatnonzero(inside[1:] != inside[:-1]) + 1
-        events: list[Event] = []
+        closed: list[Run] = []
         starts = [0, *changes.tolist()]
         for start, stop in zip(starts, [*starts[1:], int(times_us.size)], strict=True):
             if inside[start]:
-                events += self._enter(times_us[start:stop], scores[start:stop])
+                closed += self._enter(times_us[start:stop], scores[start:stop])
             else:
-                events += self._outside(times_us[start:stop], float(scores[start]))
+                closed += self._outside(times_us[start:stop], float(scores[start]))
             self._previous = int(times_us[stop - 1]), float(scores[stop - 1])
-        return events
+        return closed
 
-    def finish(self, end_us: int) -> list[Event]:
+    def finish(self, end_us: int) -> list[Run]:
         """Close everything; a run that is still on lasts until `end_us`."""
         self._close(end_us)
         return self._emit()
 
-    def _enter(self, times_us: NDArray[np.int64], scores: NDArray[np.float32]) -> list[Event]:
-        events: list[Event] = []
+    def open_runs(self) -> list[Run]:
+        """Return the run that has reached the threshold and was not returned yet, if there is one.
+
+        A segment counts from when it is as long as it has to be, so what was shown once never
+        vanishes.
+        """
+        run, counts = self._pending, self._open is not None and self._open.peak >= self._threshold
+        if self._open is not None and counts:
+            run = run.joined(self._open) if run is not None else self._open
+        if run is None:
+            return []
+        run_id = self._id(run)
+        if self._type.kind == "point":
+            return [Run(run_id, Event.point(self._type.name, run.centre_so_far_us(), run.peak))]
+        end_us = max(run.last_us if run is not self._pending else run.end_us, run.start_us + 1)
+        if end_us - run.start_us < self._min_us:
+            return []
+        return [Run(run_id, Event.segment(self._type.name, run.start_us, end_us, run.peak))]
+
+    def _id(self, run: _Run) -> str:
+        return f"{self._type.name}:{run.start_us}"
+
+    def _enter(self, times_us: NDArray[np.int64], scores: NDArray[np.float32]) -> list[Run]:
+        closed: list[Run] = []
         if self._open is None:
             edge = self._crossing(int(times_us[0]), float(scores[0]))
             self._open = _Run(edge)
-            events = self._emit_before(edge)
-        self._open.peak = max(self._open.peak, float(scores.max()))
+            closed = self._emit_before(edge)
+        self._open.take(times_us, scores, self._leave)
         if self._type.kind == "point":
             # Copies, so that the caller may reuse its arrays.
             self._open.pieces.append((times_us.copy(), scores.copy()))
-        return events
+        return closed
 
-    def _outside(self, times_us: NDArray[np.int64], first_score: float) -> list[Event]:
+    def _outside(self, times_us: NDArray[np.int64], first_score: float) -> list[Run]:
         if self._open is not None:
             self._close(self._crossing(int(times_us[0]), first_score))
         return self._emit_before(int(times_us[-1]))
@@ -127,23 +190,29 @@ class _TypeGrouper:
             # Had it been far enough away, the pending run would have been emitted by now.
             self._pending.absorb(run)
 
-    def _emit_before(self, edge_us: int) -> list[Event]:
+    def _emit_before(self, edge_us: int) -> list[Run]:
         """Emit the pending run if a run that starts at `edge_us` or later cannot join it."""
         if self._pending is None or edge_us - self._pending.end_us < self._min_gap_us:
             return []
         return self._emit()
 
-    def _emit(self) -> list[Event]:
+    def _emit(self) -> list[Run]:
         run, self._pending = self._pending, None
         if run is None:
             return []
         if self._type.kind == "point":
-            return [Event.point(self._type.name, run.centre_us(self._leave), run.peak)]
+            event = Event.point(self._type.name, run.centre_us(self._leave), run.peak)
+            return [Run(self._id(run), event)]
         # A single instant exactly at `leave` touches the line; an event still has a length.
         end_us = max(run.end_us, run.start_us + 1)
         if end_us - run.start_us < self._min_us:
             return []
-        return [Event.segment(self._type.name, run.start_us, end_us, run.peak)]
+        event = Event.segment(self._type.name, run.start_us, end_us, run.peak)
+        return [Run(self._id(run), event)]
+
+
+def _by_event(run: Run) -> Event:
+    return run.event
 
 
 class StreamingGrouper:
@@ -170,7 +239,15 @@ class StreamingGrouper:
         self._finished = False
 
     def push(self, times_us: NDArray[np.int64], scores: NDArray[np.float32]) -> list[Event]:
-        """Return the events whose run has closed for good, by time.
+        """Return the events whose run has closed for good, by time; see `push_runs`."""
+        return [run.event for run in self.push_runs(times_us, scores)]
+
+    def finish(self, duration_us: int) -> list[Event]:
+        """Return the remaining events, by time; see `finish_runs`."""
+        return [run.event for run in self.finish_runs(duration_us)]
+
+    def push_runs(self, times_us: NDArray[np.int64], scores: NDArray[np.float32]) -> list[Run]:
+        """Return the runs that have closed for good, by time.
 
         Args:
             times_us: `(K,)` int64, increasing, after everything pushed before; K may be 0.
@@ -189,13 +266,13 @@ class StreamingGrouper:
             self._step_us = int(times_us[-1]) - self._last_us
         self._last_us = int(times_us[-1])
         columns = np.asarray(scores, dtype=np.float32)
-        events: list[Event] = []
+        closed: list[Run] = []
         for index, grouper in enumerate(self._groupers):
-            events += grouper.push(times_us, columns[:, index])
-        return sorted(events)
+            closed += grouper.push(times_us, columns[:, index])
+        return sorted(closed, key=_by_event)
 
-    def finish(self, duration_us: int) -> list[Event]:
-        """Return the remaining events, by time; nothing can be pushed afterwards.
+    def finish_runs(self, duration_us: int) -> list[Run]:
+        """Return the remaining runs, by time; nothing can be pushed afterwards.
 
         Raises:
             InvalidInputError: If instants were pushed that lie outside the video.
@@ -210,8 +287,16 @@ class StreamingGrouper:
         end_us = duration_us
         if self._last_us is not None and self._step_us is not None:
             end_us = min(duration_us, self._last_us + self._step_us)
-        events = [event for grouper in self._groupers for event in grouper.finish(end_us)]
-        return sorted(events)
+        closed = [run for grouper in self._groupers for run in grouper.finish(end_us)]
+        return sorted(closed, key=_by_event)
+
+    def open_runs(self) -> list[Run]:
+        """Return the runs that have reached their threshold and have not been returned yet.
+
+        Their events are what they would be if nothing more came. Each will be returned by
+        `push_runs` or `finish_runs` under the same id; until then its score never falls.
+        """
+        return [run for grouper in self._groupers for run in grouper.open_runs()]
 
     def _check(self, times_us: NDArray[np.int64], scores: NDArray[np.float32]) -> None:
         if self._finished:

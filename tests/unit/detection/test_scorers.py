@@ -135,7 +135,7 @@ def test_events_while_it_runs_are_those_at_the_end_and_those_of_grouping_the_tra
         flash_bundle,
         listeners=Listeners(
             on_progress=lambda done, total: progress.append((done, total)),
-            on_event=live.append,
+            on_run=lambda run: live.append(run.event),
         ),
     )
     model = load_bundle(flash_bundle)
