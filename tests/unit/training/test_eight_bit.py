@@ -115,6 +115,13 @@ def test_without_a_labelled_event_there_is_nothing_to_judge_by():
     )
 
 
+def test_a_model_that_finds_nothing_proves_nothing():
+    nothing = figures(ap=0.0, f1=0.0, other_f1=None)
+    accepted, reason = decide(speed(), comparison(before=nothing, after=nothing))
+    assert not accepted
+    assert reason.startswith("in fp32 the model finds none of the labelled events")
+
+
 def test_speed_counts_where_it_can_be_judged():
     assert decide(speed(int8=18.0), comparison()) == (
         False,

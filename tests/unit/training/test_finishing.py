@@ -56,14 +56,32 @@ def dataset(bench, flashes, uneven_flashes) -> DatasetVersionRecord:
     return version
 
 
+def learn_brightness(detector):
+    """Train the head for a moment: white frames are events."""
+    dark = torch.full((32, 4, 32, 32, 3), 20, dtype=torch.uint8)
+    bright = dark.clone()
+    bright[:, 2] = 250
+    frames = torch.cat([dark, bright])
+    truth = torch.cat([torch.zeros(32, 1), torch.ones(32, 1)])
+    with torch.no_grad():
+        features = detector.encoder(frames.flatten(0, 1)).view(64, 4, -1)
+    optimiser = torch.optim.Adam(detector.head.parameters(), 0.02)
+    for _ in range(60):
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(detector.head(features), truth)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+
+
 @pytest.fixture
 def detector():
-    """An encoder with ranges like a trained one's, and a head that reacts to it."""
+    """Finds white frames."""
     torch.manual_seed(4)
     encoder = build_encoder("tiny")
     head = CnnLstmHead(encoder.feature_size, 1, HeadSpec(hidden=8))
-    torch.nn.init.normal_(head.mlp[-1].weight, std=2.0)
-    return Detector(encoder, head, 4).eval()
+    detector = Detector(encoder, head, 4).eval()
+    learn_brightness(detector)
+    return detector
 
 
 @pytest.fixture
@@ -157,7 +175,6 @@ def test_an_encoder_that_8_bits_break_is_refused_and_nothing_of_it_goes_along(
     finished, worth_trying, detector
 ):
     pixels = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), dtype=np.uint8)
-    learn_brightness(detector)
     before = detector.encode(pixels)
     break_in_8_bits(detector.encoder)
     assert np.abs(detector.encode(pixels) - before).max() < 1e-3
@@ -213,8 +230,7 @@ class TestMotionGate:
         )
         assert notes[-1][0] == "measuring the motion gate"
 
-    def test_a_blind_gate_is_said_to_lose_events(self, finished, detector):
-        learn_brightness(detector)
+    def test_a_blind_gate_is_said_to_lose_events(self, finished):
         _, card, _ = finished(gate=MotionGate(threshold=255, max_hold_seconds=3600))
         cost = card.motion_gate_cost
         assert cost["share_encoded"] < 0.05
@@ -224,23 +240,6 @@ class TestMotionGate:
         assert "points of recall of 'flash'" in cost["note"]
         assert "the domain asks for it, so it stays on" in cost["note"]
         assert card.motion_gate == MotionGate(threshold=255, max_hold_seconds=3600)
-
-
-def learn_brightness(detector):
-    """Train the head for a moment: white frames are events."""
-    dark = torch.full((32, 4, 32, 32, 3), 20, dtype=torch.uint8)
-    bright = dark.clone()
-    bright[:, 2] = 250
-    frames = torch.cat([dark, bright])
-    truth = torch.cat([torch.zeros(32, 1), torch.ones(32, 1)])
-    with torch.no_grad():
-        features = detector.encoder(frames.flatten(0, 1)).view(64, 4, -1)
-    optimiser = torch.optim.Adam(detector.head.parameters(), 0.02)
-    for _ in range(60):
-        loss = torch.nn.functional.binary_cross_entropy_with_logits(detector.head(features), truth)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
 
 
 def test_frames_read_again_are_those_that_training_saw(bench, dataset, detector, tmp_path):
@@ -278,6 +277,7 @@ class TestCarryOver:
     @pytest.fixture
     def published(self, finished, worth_trying, bench):
         folder, card, _ = finished()
+        assert card.quantization["accepted"], card.quantization["reason"]
         for path in folder.iterdir():
             bench.storage.put_file(f"models/m/{path.name}", path)
         return folder, card

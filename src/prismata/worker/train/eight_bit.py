@@ -134,6 +134,11 @@ def decide(speed: Speed, comparison: Comparison) -> tuple[bool, str]:
         return False, reason
     if comparison.fp32.events == 0:
         return False, "the checked validation video holds no labelled event to judge it by"
+    if not comparison.fp32.finds_any:
+        return False, (
+            "in fp32 the model finds none of the labelled events of the validation videos, so a "
+            "check would prove nothing"
+        )
     drop = comparison.max_drop_points
     if drop > ALLOWED_DROP_POINTS:
         return False, (

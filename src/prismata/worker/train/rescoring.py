@@ -86,6 +86,11 @@ class EventFigures:
     events: int
     """Labelled events in the stretches."""
 
+    @property
+    def finds_any(self) -> bool:
+        """Whether anything was found that could be lost."""
+        return any([*self.ap.values(), *self.f1.values()])
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
         return {"mean_ap": self.mean_ap, "ap": self.ap, "f1": self.f1, "recall": self.recall}
