@@ -100,9 +100,9 @@ def run_pipeline(
     for batch in run.waited_for(batches):
         times = plan.times_us[batch.first_samples]
         run.take(scorer.push(batch.frames, batch.repeats, times.tolist()), sum(batch.repeats))
-    run.counts.decoded = batches.decoded_frames
-    run.counts.encoded = scorer.encoded
-    return run.finish(scorer.finish(), {**batches.seconds, **scorer.seconds})
+    last = scorer.finish()
+    run.counts.decoded, run.counts.encoded = batches.decoded_frames, scorer.encoded
+    return run.finish(last, {**batches.seconds, **scorer.seconds})
 
 
 def run_on_features(
@@ -119,7 +119,8 @@ def run_on_features(
     for start in range(0, len(features), FEATURE_CHUNK):
         chunk = features[start : start + FEATURE_CHUNK]
         run.take(scorer.push_features(chunk, [1] * len(chunk)), len(chunk))
-    return run.finish(scorer.finish(), scorer.seconds)
+    last = scorer.finish()
+    return run.finish(last, scorer.seconds)
 
 
 @dataclass(slots=True)

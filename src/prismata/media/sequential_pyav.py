@@ -186,6 +186,7 @@ class PyAVReader(SequentialReader):
             return False
         self._frames = self._pictures()
         first = next(self._frames, None)
+        self.decoded_frames += first is not None
         tick = frame_tick(first) if first is not None else None
         if first is None or tick is None or not first.key_frame:
             return False
