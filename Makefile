@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 JS := tests/js/node_modules
+# Tests at a time; each worker has its own browser, folders and database schemas.
+WORKERS ?= 2
 
 .PHONY: demo test check ui setup clean
 
@@ -23,7 +25,7 @@ demo: setup  ## invent videos, train, export, detect, evaluate, write a report
 	$(BIN)/prismata demo
 
 test: setup $(JS)  ## the whole test suite
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 
 check: setup  ## what pre-commit and CI hold everybody to
 	$(BIN)/ruff check
