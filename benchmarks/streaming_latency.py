@@ -2,7 +2,7 @@
 
 Real footage, read at full speed and then at the pace of a camera (a frame is there when it would
 have been filmed). The model is the benchmark's random ResNet18 bundle; a run is what lies above the
-90th percentile of its own scores, so that there are runs to announce. For each run: from the arrival
+90th percentile of its own scores, so that there are runs to announce. For each: from the arrival
 of the last frame of the first window in it to the announcement. Ends with one line of JSON.
 
     python benchmarks/streaming_latency.py [--seconds 60]
