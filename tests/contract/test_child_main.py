@@ -259,7 +259,8 @@ def test_the_peak_of_a_request_is_not_that_of_the_one_before():
     assert little < 90 < middle < 150
 
 
-def test_what_was_printed_has_arrived_before_the_answer():
+def test_what_was_printed_has_arrived_before_the_answer(monkeypatch):
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
     with start("print('number', request['number'])\nreturn {}") as child:
         for number in range(3):
             ask(child, number=number)

@@ -132,6 +132,28 @@ def test_cancelling_ends_the_child_and_the_next_job_starts_anew(session):
     assert after.result["answered"] == ["work"]
 
 
+def test_a_late_answer_counts_but_who_was_told_to_stop_gets_no_other_request(session):
+    child = handling_child("""
+        try:
+            reporter.progress(0, 1)
+            time.sleep(600 if request["do"] == "sleep" else 0)
+        except SystemExit:
+            pass
+        return {"pid": os.getpid()}
+    """)
+    messages = []
+    late, _ = ask(
+        session,
+        "sleep",
+        argv=child,
+        on_message=messages.append,
+        cancelled=lambda: len(messages) > 1,
+    )
+    assert late.state is JobState.SUCCEEDED
+    after, _ = ask(session, "work", argv=child)
+    assert after.result["pid"] != late.result["pid"]
+
+
 def test_a_cancellation_before_the_next_request_is_read_costs_no_other_job(session):
     ask(session, "work")
     cancelled, _ = ask(session, "sleep", cancelled=lambda: True)

@@ -351,6 +351,19 @@ def test_what_was_cancelled_is_not_tried_again(runner, catalog, job_id):
     assert asked == []
 
 
+def test_who_cancels_while_a_child_fails_gets_no_second_attempt(runner, catalog, job_id):
+    asked = []
+
+    def cancel(message):
+        if message["type"] == "error":
+            runner.cancel(job_id)
+
+    runner.run_job(
+        job_id, AT_MOST, {"mb": 500}, limits=LIMITS, on_message=cancel, retry=asked.append
+    )
+    assert asked == []
+
+
 def test_a_long_log_keeps_something_of_both_attempts(runner, catalog, job_id):
     chatty = handling_child("""
         for number in range(300):

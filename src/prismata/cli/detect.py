@@ -42,8 +42,20 @@ def detect(
     batch_size: Annotated[
         int, typer.Option(min=0, help="Frames encoded at once; 0 = chosen by memory.")
     ] = 0,
+    coarse: Annotated[
+        bool,
+        typer.Option(
+            "--coarse", help="Only look at key frames: much faster, misses what lies between."
+        ),
+    ] = False,
     again: Annotated[
         bool, typer.Option("--again", help="Also run what has been run with these settings.")
+    ] = False,
+    profile: Annotated[
+        bool,
+        typer.Option(
+            "--profile", help="Show time and memory by stage, and how far each is from its floor."
+        ),
     ] = False,
     to: Annotated[
         Path | None, typer.Option(help="Also write each DetectionResult JSON into this folder.")
@@ -64,11 +76,13 @@ def detect(
         runtime=runtime,
         precision=precision,
         batch=batch_size,
+        coarse=coarse,
+        measure_floors=profile,
     )
     done: list[VideoReport] = []
     with open_workbench() as bench:
         sources = find_sources(bench, videos)
-        with BatchView(count=len(sources), shown=not as_json, to=to) as view:
+        with BatchView(count=len(sources), shown=not as_json, profile=profile, to=to) as view:
 
             def on_video(report: VideoReport) -> None:
                 done.append(report)

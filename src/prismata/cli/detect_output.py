@@ -19,6 +19,7 @@ from prismata.cli.console import (
     print_table,
 )
 from prismata.core.jobs import JobState
+from prismata.core.profile import profile_rows
 from prismata.core.protocol import Message
 from prismata.core.time import format_time
 from prismata.services.batch_clock import BatchProgress
@@ -31,12 +32,14 @@ class BatchView:
     Args:
         count: Videos in all.
         shown: False: nothing is printed, only files are written.
+        profile: Show each result's stages.
         to: Folder for results; None = nowhere.
     """
 
-    def __init__(self, *, count: int, shown: bool, to: Path | None) -> None:
+    def __init__(self, *, count: int, shown: bool, profile: bool, to: Path | None) -> None:
         self._count = count
         self._shown = shown
+        self._profile = profile
         self._to = to
         self._reports: list[VideoReport] = []
         self._progress: BatchProgress | None = None
@@ -89,6 +92,8 @@ class BatchView:
         notes.print(self._place() + _how(report), markup=False)
         for note in report.result.get("notes", []):
             notes.print(note, markup=False)
+        if self._profile:
+            _print_profile(report.result)
 
     def _place(self) -> str:
         """Return "[3 of 20, about 5 min left] " where no bar says it."""
@@ -182,6 +187,31 @@ def _how(report: VideoReport) -> str:
         f"{timing['total']:.1f} s for {result['video']['duration_s']:.1f} s of video · peak "
         f"{report.peak_rss_mb:.0f} MB"
     )
+
+
+def _print_profile(result: dict[str, Any]) -> None:
+    """Show where time and memory went, and what decoding and encoding take alone."""
+    print_table(
+        "where the time went (stages overlap)",
+        ("stage", "seconds", "share", "alone", "times alone"),
+        [
+            (
+                row.stage,
+                f"{row.seconds:.2f}",
+                f"{row.share:.0%}",
+                "" if row.floor_seconds is None else f"{row.floor_seconds:.2f}",
+                "" if row.ratio is None else f"{row.ratio:.2f}",
+            )
+            for row in profile_rows(result)
+        ],
+        right="seconds,share,alone,times alone",
+    )
+    memory = result.get("profile", {}).get("memory_mb", {})
+    if all(memory.values()) and memory:
+        notes.print(
+            f"memory: {memory['model_open']:.0f} MB with the model open, {memory['at_end']:.0f} MB "
+            f"after the run, {result['peak_rss_mb']:.0f} MB at most"
+        )
 
 
 def _write(report: VideoReport, folder: Path, *, shown: bool) -> None:

@@ -48,6 +48,8 @@ class DetectRequest:
     precision: str = ""
     batch: int = 0
     """Frames encoded at once; 0 = chosen."""
+    coarse: bool = False
+    """Only look at key frames: many times faster, and events between them are missed."""
     measure_floors: bool = False
     """Also measure decoding alone and encoding alone, for a profile; takes about as long again."""
 
@@ -239,6 +241,7 @@ def _asked(bench: Workbench, request: DetectRequest) -> dict[str, Any]:
         "reader": request.reader,
         "runtime": wanted.runtime,
         "precision": wanted.precision,
+        "coarse": request.coarse,
     }
     return asked | ({"measure_floors": True} if request.measure_floors else {})
 
@@ -270,6 +273,7 @@ def _child_request(
         "scores_path": str(folder / "scores.npz"),
         "runtime": wanted.runtime,
         "precision": wanted.precision,
+        "coarse": request.coarse,
         "measure_floors": request.measure_floors,
         # A profile is of the whole work, so nothing is taken from the cache for it.
         "cache": cache if settings.feature_cache_gb and not request.measure_floors else None,

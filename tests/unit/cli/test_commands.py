@@ -41,7 +41,7 @@ OPTIONS = {
     ("export",): ["--to", "--classic", "--json"],
     ("detect",): [
         *("--model", "--domain", "--threshold", "--reader", "--to", "--json"),
-        *("--runtime", "--precision", "--batch-size", "--again"),
+        *("--runtime", "--precision", "--batch-size", "--coarse", "--again", "--profile"),
     ],
     ("evaluate",): ["--video", "--split", "--detect", "--report", "--json"],
     ("domains", "list"): ["--json"],

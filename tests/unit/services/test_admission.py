@@ -65,14 +65,20 @@ def test_large_pictures_large_models_and_the_normal_profile_take_more(model, hd)
     assert need(profile="small") < need()
 
 
-def test_automatic_precision_is_int8_where_the_card_and_the_processor_agree(model, hd):
-    accepted = replace(model, card=model.card | {"quantization": {"accepted": True}})
-    refused = replace(model, card=model.card | {"quantization": {"accepted": False}})
+def test_automatic_precision_is_int8_where_the_card_and_the_processor_agree(
+    bench, video, model, monkeypatch
+):
+    bench.storage.put(model.bundle_key + "encoder.onnx", bytes(8 * MB))
+    bench.storage.put(model.bundle_key + "encoder_int8.onnx", bytes(2 * MB))
 
-    def need(model, facts):
-        return declared_mb(model, AUTO, "normal", hd, 0, facts)
+    def need(accepted, facts):
+        monkeypatch.setattr("prismata.services.admission.machine_facts", lambda: facts)
+        card = model.card | {"quantization": {"accepted": accepted}}
+        return memory_need(bench, replace(model, card=card), video, AUTO, "normal").mb
 
-    assert need(accepted, FAST) < need(accepted, SLOW) == need(refused, FAST) == need(model, FAST)
+    in_fp32 = need(accepted=False, facts=FAST)
+    assert need(accepted=True, facts=SLOW) == in_fp32
+    assert need(accepted=True, facts=FAST) == pytest.approx(in_fp32 - 18)
 
 
 def run_that_took(bench, video, model, peak_rss_mb, **asked):

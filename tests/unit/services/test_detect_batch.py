@@ -57,13 +57,25 @@ def pids(messages):
 def misbehave(monkeypatch, body):
     """Put a child in the place of ours that does `body` and then really detects."""
     child = handling_child(
-        body + "\nfrom prismata.detection.child import detect\nreturn detect(request, reporter)"
+        body + "\nfrom prismata.detection.child import DetectionChild\n"
+        "ours = globals().setdefault('ours', DetectionChild())\n"
+        "return ours(request, reporter)"
     )
     monkeypatch.setattr(detect_model, "DETECT_CHILD", tuple(child))
 
 
-def test_a_file_that_is_no_video_is_one_line_and_the_others_go_on(bench, folder, model):
+def test_a_file_that_is_no_video_is_one_line_and_the_others_go_on(
+    bench, folder, model, monkeypatch
+):
+    brought = []
+
+    def bring(*args):
+        brought.append(detect_model.bring_model(*args))
+        return brought[-1]
+
+    monkeypatch.setattr("prismata.services.detect_batch.bring_model", bring)
     reports, messages, progress = detect(bench, folder)
+    assert len(brought) == 1, "the model is brought to disk once for all"
     first, bad, last = reports
     assert [report.source for report in reports] == [str(folder / f"{n}.mp4") for n in (1, 2, 3)]
     assert [report.state for report in reports] == [ONE, JobState.FAILED, ONE]
@@ -113,6 +125,7 @@ def test_what_was_found_before_is_reported_and_not_run_again(bench, folder, mode
         ({"runtime": "auto", "precision": "auto"}, True),
         ({"precision": "fp32"}, False),
         ({"batch": 3}, True),
+        ({"coarse": True}, False),
         ({"measure_floors": True}, False),
         ({"again": True}, False),
     ],
@@ -182,7 +195,15 @@ if "1.mp4" in request["video"]:
 def test_lost_memory_is_answered_with_one_smaller_attempt(bench, folder, model, monkeypatch):
     misbehave(monkeypatch, STARVING.replace("LEAST_OR_NOT", "request.get('batch') != 2"))
     (folder / "2.mp4").unlink()
-    first, other = detect(bench, folder)[0]
+    shown = []
+
+    def look(message):
+        if message["type"] == "event" and message["event"]["start_us"] == 1:
+            run = bench.catalog.detections.list()[-1]
+            shown.append(len(bench.catalog.events.list(detection_run_id=run.id)))
+
+    first, other = detect(bench, folder, on_message=look)[0]
+    assert shown == [1, 1], "what both attempts find is shown once"
     assert first.state is other.state is ONE
     assert "The first attempt ran out of memory" in first.message
     assert first.result["notes"] == [first.message]
@@ -244,7 +265,9 @@ def test_an_open_event_is_passed_on_and_not_stored(bench, folder, model, monkeyp
 
     (report,), _, _ = detect(bench, folder / "1.mp4", on_message=look)
     assert report.state is ONE
-    assert seen == [0]
+    assert seen[0] == 0
+    stored = bench.catalog.events.list(detection_run_id=report.run_id)
+    assert 7 not in [item.event.start_us for item in stored]
 
 
 def test_without_a_batch_a_detection_says_what_it_was_asked(bench, video, model):
