@@ -21,7 +21,7 @@ from prismata.core.recipes import MotionGate
 from prismata.detection.bundle import LoadedModel
 from prismata.detection.encoding import FrameFeatures
 from prismata.detection.runtimes import RuntimeInfo, onnx_runtime_info, open_session, sigmoid
-from prismata.detection.windows import WindowBuffer
+from prismata.detection.windows import WindowBuffer, Windows, repeated
 
 Normalization = Literal["imagenet", "unit", "none"]
 
@@ -30,6 +30,10 @@ IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 IMAGENET_STD = np.array([0.229, 0.224, 0.225], np.float32)
 
 HEAD_BATCH = 64
+SAMPLES_AT_ONCE = 256
+"""A frame that stands for more samples than this is scored in pieces."""
+FRAMES_AT_ONCE = 8
+"""The same where samples are whole frames."""
 
 
 class WindowScores:
@@ -124,39 +128,28 @@ class BundleScorer:
 
     def push_features(self, features: NDArray[np.float32], repeats: list[int]) -> WindowScores:
         """Score every window that these `(N, F)` features complete."""
-        windows: list[tuple[int, NDArray[np.float32]]] = []
-        for feature, count in zip(features, repeats, strict=True):
-            for _ in range(count):
-                complete = self._buffer.push(feature)
-                if complete is not None:
-                    windows.append(complete)
-        return self._score(windows)
+        samples = repeated(features, repeats, at_most=SAMPLES_AT_ONCE)
+        return _joined([self._score(self._buffer.push(piece)) for piece in samples])
 
     def finish(self) -> WindowScores:
         """Score the windows at the end of the video."""
-        last = self._take(self._features.finish())
-        rest = self._score(self._buffer.finish())
-        return WindowScores(
-            np.concatenate([last.centres, rest.centres]),
-            np.concatenate([last.scores, rest.scores]),
-        )
+        return _joined([self._take(self._features.finish()), self._score(self._buffer.finish())])
 
     def _take(self, features: NDArray[np.float32]) -> WindowScores:
         repeats = [self._repeats.popleft() for _ in range(len(features))]
         if self._tap is not None:
-            self._tap(np.repeat(features, repeats, axis=0))
+            for samples in repeated(features, repeats, at_most=SAMPLES_AT_ONCE):
+                self._tap(samples)
         return self.push_features(features, repeats)
 
-    def _score(self, windows: list[tuple[int, NDArray[np.float32]]]) -> WindowScores:
+    def _score(self, windows: Windows[np.float32]) -> WindowScores:
         started = time.perf_counter()
-        parts = [
-            self._model.head.score(np.stack([window for _, window in windows[i : i + HEAD_BATCH]]))
-            for i in range(0, len(windows), HEAD_BATCH)
-        ]
+        scores = np.empty((len(windows.centres), len(self.card.event_types)), np.float32)
+        for start in range(0, len(scores), HEAD_BATCH):
+            rows = slice(start, start + HEAD_BATCH)
+            scores[rows] = self._model.head.score(windows.items[rows])
         self._head_seconds += time.perf_counter() - started
-        columns = len(self.card.event_types)
-        scores = np.concatenate(parts) if parts else np.zeros((0, columns), np.float32)
-        return WindowScores([centre for centre, _ in windows], scores)
+        return WindowScores(windows.centres, scores)
 
 
 class ForeignScorer:
@@ -209,21 +202,18 @@ class ForeignScorer:
     ) -> WindowScores:
         """Score every window that these frames complete."""
         del times_us
-        centres: list[int] = []
-        scores: list[NDArray[np.float32]] = []
-        for frame, count in zip(frames, repeats, strict=True):
-            kept = frame.copy()  # the caller uses its batch again
-            for _ in range(count):
-                complete = self._buffer.push(kept)
-                if complete is not None:
-                    centres.append(complete[0])
-                    scores.append(self._run(complete[1]))
-        return self._pack(centres, scores)
+        pieces = repeated(frames, repeats, at_most=FRAMES_AT_ONCE)
+        return _joined([self._score(self._buffer.push(piece)) for piece in pieces])
 
     def finish(self) -> WindowScores:
         """Score the windows at the end of the video."""
-        waiting = self._buffer.finish()
-        return self._pack([c for c, _ in waiting], [self._run(window) for _, window in waiting])
+        return self._score(self._buffer.finish())
+
+    def _score(self, windows: Windows[np.uint8]) -> WindowScores:
+        scores = np.empty((len(windows.centres), len(self.card.event_types)), np.float32)
+        for row, window in enumerate(windows.items):
+            scores[row] = self._run(window)[0]
+        return WindowScores(windows.centres, scores)
 
     def _run(self, window: NDArray[np.uint8]) -> NDArray[np.float32]:
         # One window at a time: 4.8 MB of float32 each, so a batch buys memory, not speed.
@@ -239,10 +229,14 @@ class ForeignScorer:
             )
         return sigmoid(logits.astype(np.float32, copy=False))
 
-    def _pack(self, centres: list[int], scores: list[NDArray[np.float32]]) -> WindowScores:
-        columns = len(self.card.event_types)
-        packed = np.concatenate(scores) if scores else np.zeros((0, columns), np.float32)
-        return WindowScores(centres, packed)
+
+def _joined(parts: list[WindowScores]) -> WindowScores:
+    if len(parts) == 1:
+        return parts[0]
+    return WindowScores(
+        np.concatenate([part.centres for part in parts]),
+        np.concatenate([part.scores for part in parts]),
+    )
 
 
 def normalize(frames: NDArray[np.uint8], normalization: Normalization) -> NDArray[np.float32]:

@@ -7,7 +7,8 @@ it for a whole video, so a stream and a file give the same windows (property-tes
 
 from __future__ import annotations
 
-from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -16,8 +17,18 @@ from numpy.typing import NDArray
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Windows(Generic[Scalar]):
+    """Complete windows, in order."""
+
+    centres: NDArray[np.int64]
+    """`(M,)` sample numbers."""
+    items: NDArray[Scalar]
+    """`(M, T, ...)`, contiguous."""
+
+
 class WindowBuffer(Generic[Scalar]):
-    """Collect items and hand out complete windows; keeps at most T items.
+    """Collect items and hand out complete windows; keeps T items.
 
     Args:
         num_frames: T, items in a window.
@@ -29,36 +40,56 @@ class WindowBuffer(Generic[Scalar]):
         self._after = num_frames - 1 - self._before
         self._size = num_frames
         self._stride = stride
-        self._items: deque[NDArray[Scalar]] = deque(maxlen=num_frames)
+        self._held: NDArray[Scalar] | None = None
+        """The last T items, replicas before the first sample included."""
         self._count = 0
         self._last_centre = -1
 
-    def push(self, item: NDArray[Scalar]) -> tuple[int, NDArray[Scalar]] | None:
-        """Add one sample's item; return `(centre sample, (T, ...) window)` if one is complete."""
-        if self._count == 0:
-            self._items.extend([item] * self._before)
-        self._items.append(item)
-        self._count += 1
-        centre = self._count - 1 - self._after
-        if centre >= 0 and centre % self._stride == 0:
-            self._last_centre = centre
-            return centre, np.stack(self._items)
-        return None
+    def push(self, items: NDArray[Scalar]) -> Windows[Scalar]:
+        """Add the `(N, ...)` items of the next N samples; return the windows they complete.
 
-    def finish(self) -> list[tuple[int, NDArray[Scalar]]]:
-        """Return the windows whose right side is the replicated last item."""
-        windows: list[tuple[int, NDArray[Scalar]]] = []
-        if self._count == 0:
-            return windows
-        last = self._items[-1]
-        for replicas in range(1, self._after + 1):
-            self._items.append(last)
-            centre = self._count - 1 - self._after + replicas
-            is_last = replicas == self._after
-            if centre >= 0 and (centre % self._stride == 0 or is_last):
-                windows.append((centre, np.stack(self._items)))
-                self._last_centre = centre
-        if self._last_centre != self._count - 1:
-            # Only with T <= 2 is nothing replicated on the right; the last sample is a centre too.
-            windows.append((self._count - 1, np.stack(self._items)))
+        The items are copied, so the caller may use their memory again.
+        """
+        if self._held is None and len(items):
+            self._held = np.repeat(items[:1], self._before, axis=0)
+        joined = items if self._held is None else np.concatenate([self._held, items])
+        self._count += len(items)
+        # The window that ends with the last item is centred `after` samples before it.
+        windows = self._cut(joined, self._count - 1 - self._after, last_sample=-1)
+        if self._held is not None:
+            self._held = joined[-self._size :].copy()
         return windows
+
+    def finish(self) -> Windows[Scalar]:
+        """Return the windows whose right side is the replicated last item."""
+        if self._held is None:
+            return Windows(np.zeros(0, np.int64), np.zeros((0, self._size)))  # type: ignore[arg-type]
+        joined = np.concatenate([self._held, np.repeat(self._held[-1:], self._after, axis=0)])
+        return self._cut(joined, self._count - 1, last_sample=self._count - 1)
+
+    def _cut(
+        self, joined: NDArray[Scalar], last_centre: int, *, last_sample: int
+    ) -> Windows[Scalar]:
+        """Return the windows of `joined` that were not returned before and are wanted."""
+        complete = max(0, len(joined) - self._size + 1)
+        centres = np.arange(last_centre - complete + 1, last_centre + 1, dtype=np.int64)
+        wanted = (centres % self._stride == 0) | (centres == last_sample)
+        starts = np.flatnonzero(wanted & (centres > self._last_centre))
+        if starts.size:
+            self._last_centre = int(centres[starts[-1]])
+        return Windows(centres[starts], joined[starts[:, np.newaxis] + np.arange(self._size)])
+
+
+def repeated(
+    rows: NDArray[Scalar], repeats: Sequence[int], *, at_most: int
+) -> Iterator[NDArray[Scalar]]:
+    """Yield one row for each sample, in arrays of at most `at_most` rows where rows repeat.
+
+    A picture may stand still for hours; all its samples at once would not fit into memory.
+    """
+    if all(count == 1 for count in repeats):
+        yield rows
+        return
+    sources = np.repeat(np.arange(len(rows)), repeats)
+    for start in range(0, len(sources), at_most):
+        yield rows[sources[start : start + at_most]]

@@ -176,3 +176,14 @@ def test_where_the_time_went_and_how_much_was_looked_at_is_known(flashes, flash_
     assert output.frames.encoded == len(set(plan.frame_indices.tolist()))
     assert output.frames.decoded >= output.frames.encoded
     assert not output.frames.from_cache
+
+
+def test_a_picture_that_stands_for_hours_is_scored_in_pieces(flash_bundle):
+    pieces = []
+    scorer = BundleScorer(load_bundle(flash_bundle, threads=1), tap=pieces.append)
+    clip = scorer.card.clip
+    white = np.full((1, clip.height, clip.width, 3), 255, np.uint8)
+    parts = [scorer.push(white, [7200 * 20]), scorer.finish()]
+    assert sum(len(part.centres) for part in parts) == 7200 * 20
+    assert sum(len(piece) for piece in pieces) == 7200 * 20
+    assert max(len(piece) for piece in pieces) <= 1000

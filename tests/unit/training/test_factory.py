@@ -32,13 +32,15 @@ def windows_of_detection(domain, video):
     clip = domain.clip
     plan = video.timeline.sample(clip.target_fps)
     buffer = WindowBuffer(clip.num_frames, clip.window_stride)
-    windows = []
     size = (clip.width, clip.height)
-    for batch in FrameBatches(video.path, plan, timeline=video.timeline, size=size, batch=8):
-        for pixels, count in zip(batch.frames, batch.repeats, strict=True):
-            windows += [buffer.push(pixels.copy()) for _ in range(count)]
-    windows = [item for item in windows if item is not None] + buffer.finish()
-    return [(int(plan.times_us[centre]), window) for centre, window in windows]
+    batches = FrameBatches(video.path, plan, timeline=video.timeline, size=size, batch=8)
+    windows = [buffer.push(np.repeat(batch.frames, batch.repeats, axis=0)) for batch in batches]
+    windows.append(buffer.finish())
+    return [
+        (int(plan.times_us[centre]), window)
+        for part in windows
+        for centre, window in zip(part.centres, part.items, strict=True)
+    ]
 
 
 @pytest.mark.parametrize("name", ["flashes", "uneven_flashes"])
