@@ -63,11 +63,12 @@ def test_a_detection_shows_its_events_and_a_click_on_the_picture_seeks(
     page.get_by_role("button", name="Run detection").click()
     number = len(flashes.events)
     page.get_by_text(f"{number} events in flashes.mp4").wait_for()
-    page.get_by_text(re.compile("onnxruntime")).wait_for()
     page.locator("[data-testid=stDataFrame]").wait_for()
     page.get_by_text(f"{number} of {number} found, 0 false alarms", exact=True).wait_for()
     (run,) = bench.catalog.detections.list(video_id=video.id)
     assert run.state is JobState.SUCCEEDED
+    assert run.runtime.split()[0] in ("onnxruntime", "openvino")
+    page.get_by_text(run.runtime).wait_for()
     page.wait_for_function("() => window.__prismataPositions.size > 0")
     box = page.locator(".picture").bounding_box()
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + 50)
