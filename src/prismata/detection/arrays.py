@@ -18,12 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prismata.core.errors import InvalidInputError
-from prismata.core.time import FrameTimeline
+from prismata.core.time import FrameTimeline, SamplePlan
 from prismata.detection.feature_cache import FeatureCache, FeatureKey
 from prismata.detection.frames import FrameBatches
 from prismata.detection.runtimes import FrameEncoder
+from prismata.detection.windows import repeated
 
 BATCH = 8
+SAMPLES_AT_ONCE = 256
+"""Rows of features written together where a frame stands for many samples."""
 FEATURE_BYTES = 5 * 1024**3
 """Default bound of the features: that of `PRISMATA_FEATURE_CACHE_GB`."""
 
@@ -73,7 +76,7 @@ class ArrayCache:
             for batch in FrameBatches(
                 video.path, plan, timeline=video.timeline, size=size, batch=BATCH
             ):
-                yield np.repeat(batch.frames, batch.repeats, axis=0)
+                yield from repeated(batch.frames, batch.repeats, at_most=BATCH)
 
         frames: NDArray[np.uint8] = self._get(path, shape, np.uint8, chunks, on_progress)
         return frames
@@ -93,29 +96,51 @@ class ArrayCache:
 
         Raises:
             BadVideoError: If the video cannot be decoded.
+            InvalidInputError: If the cache is too small for this video; known before any work.
         """
         plan = video.timeline.sample(target_fps)
         size = (encoder.width, encoder.height)
         key = FeatureKey(video.sha256, f"{encoder_sha256}:fp32", target_fps, *size)
         shape = (len(plan), encoder.feature_size)
-        stored = self._features.open(key, shape)
-        if stored is None:
-            with self._features.writer(key, shape) as writer:
-                done = 0
-                for batch in FrameBatches(
-                    video.path, plan, timeline=video.timeline, size=size, batch=BATCH
-                ):
-                    writer.append(np.repeat(encoder.encode(batch.frames), batch.repeats, axis=0))
-                    done += sum(batch.repeats)
-                    on_progress(done, len(plan))
-            stored = self._features.open(key, shape)
-        if stored is None:
+        if not self._features.has_room(shape):
             raise InvalidInputError(
                 f"the features of {video.path.name!r} need {shape[0] * shape[1] * 4 / 1e6:.0f} MB, "
                 "more than the cache of features may hold; raise PRISMATA_FEATURE_CACHE_GB"
             )
+        stored = self._features.open(key, shape)
+        if stored is None:
+            self._encode_all(video, encoder, plan, key, on_progress)
+            stored = self._features.open(key, shape)
+        if stored is None:
+            raise InvalidInputError(
+                f"the features of {video.path.name!r} were written and are gone already: the cache "
+                "is too small for all who use it now; raise PRISMATA_FEATURE_CACHE_GB"
+            )
         on_progress(len(plan), len(plan))
         return stored
+
+    def _encode_all(
+        self,
+        video: VideoSource,
+        encoder: FrameEncoder,
+        plan: SamplePlan,
+        key: FeatureKey,
+        on_progress: Progress,
+    ) -> None:
+        done = 0
+        with self._features.writer(key, (len(plan), encoder.feature_size)) as writer:
+            for batch in FrameBatches(
+                video.path,
+                plan,
+                timeline=video.timeline,
+                size=(encoder.width, encoder.height),
+                batch=BATCH,
+            ):
+                features = encoder.encode(batch.frames)
+                for samples in repeated(features, batch.repeats, at_most=SAMPLES_AT_ONCE):
+                    writer.append(samples)
+                done += sum(batch.repeats)
+                on_progress(done, len(plan))
 
     def _path(self, kind: str, key: list[Any]) -> Path:
         name = hashlib.sha256(json.dumps(key).encode()).hexdigest()

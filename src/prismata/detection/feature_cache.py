@@ -26,6 +26,7 @@ from prismata.core.recipes import MotionGate
 
 HEADER_BYTES = 256
 FORMAT = 1
+"""To be raised when the frames that models see change too: resizing, colours, sampling."""
 _DAY_SECONDS = 24 * 3600.0
 _CHUNK_BYTES = 1 << 20
 
@@ -78,13 +79,18 @@ class FeatureCache:
             return np.zeros(shape, np.float32)
         return np.memmap(path, np.float32, mode="r", offset=HEADER_BYTES, shape=shape)
 
+    def has_room(self, shape: tuple[int, int]) -> bool:
+        """Tell whether an entry of this shape may be kept at all."""
+        return HEADER_BYTES + shape[0] * shape[1] * 4 <= self._max_bytes
+
     @contextmanager
     def writer(self, key: FeatureKey, shape: tuple[int, int]) -> Iterator[FeatureWriter]:
         """Collect the features of a video and keep them when the block ends.
 
         They are kept if exactly K rows came and no exception did; otherwise nothing is left behind.
+        What would not fit, even alone, is not begun: it would only drive out everything else.
         """
-        if not self._max_bytes:
+        if not self.has_room(shape):
             yield FeatureWriter(None, shape)
             return
         self._folder.mkdir(parents=True, exist_ok=True)

@@ -18,6 +18,7 @@ from prismata.core.events import Event
 from prismata.core.scores import ScoreTrack
 from prismata.core.time import FrameTimeline, SamplePlan
 from prismata.detection.frames import FrameBatches
+from prismata.detection.growing import GrowingArray
 from prismata.detection.scorers import BundleScorer, Scorer, WindowScores
 from prismata.media.coarse import coarse_plan
 from prismata.postprocess import Announcer, Run, StreamingGrouper
@@ -135,8 +136,8 @@ class _Run:
     _grouper: StreamingGrouper = field(init=False)
     _announcer: Announcer = field(default_factory=lambda: Announcer(time.monotonic))
     _events: list[Event] = field(default_factory=list)
-    _centres: list[NDArray[np.int64]] = field(default_factory=list)
-    _scores: list[NDArray[np.float32]] = field(default_factory=list)
+    _centres: GrowingArray[np.int64] = field(init=False)
+    _scores: GrowingArray[np.float32] = field(init=False)
     _started: float = field(default_factory=time.perf_counter)
     _waited: float = 0.0
     _grouping: float = 0.0
@@ -145,6 +146,8 @@ class _Run:
     def __post_init__(self) -> None:
         card = self.scorer.card
         self.counts = FrameCounts(len(self.plan))
+        self._centres = GrowingArray((), np.int64)
+        self._scores = GrowingArray((len(card.event_types),), np.float32)
         self._grouper = StreamingGrouper(card.event_types, card.rules)
 
     def waited_for(self, batches: FrameBatches) -> Iterator:  # type: ignore[type-arg]
@@ -168,8 +171,8 @@ class _Run:
         self._group(last)
         self._tell(self._grouper.finish_runs(self.duration_us))
         track = ScoreTrack(
-            self.plan.times_us[np.concatenate(self._centres)],
-            np.concatenate(self._scores),
+            self.plan.times_us[self._centres.rows()],
+            self._scores.rows(),
             self.scorer.card.event_names,
         )
         total = time.perf_counter() - self._started
@@ -180,8 +183,8 @@ class _Run:
         if part.centres.size == 0:
             return
         started = time.perf_counter()
-        self._centres.append(part.centres)
-        self._scores.append(part.scores)
+        self._centres.extend(part.centres)
+        self._scores.extend(part.scores)
         closed = self._grouper.push_runs(self.plan.times_us[part.centres], part.scores)
         still_open = self._announcer.due(self._grouper.open_runs())
         self._grouping += time.perf_counter() - started

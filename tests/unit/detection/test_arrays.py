@@ -3,7 +3,7 @@ import hashlib
 import numpy as np
 import pytest
 
-from prismata.core.errors import BadVideoError
+from prismata.core.errors import BadVideoError, InvalidInputError
 from prismata.detection.arrays import ArrayCache, VideoSource
 from prismata.media import open_video
 
@@ -129,3 +129,12 @@ def test_a_failure_leaves_nothing_behind(source, tmp_path):
 def test_a_video_that_is_gone_is_a_bad_video(source, tmp_path):
     with pytest.raises(BadVideoError):
         ArrayCache(tmp_path / "cache").frames(gone(source, tmp_path), target_fps=10, size=SIZE)
+
+
+def test_a_video_too_large_for_the_cache_is_refused_before_any_work(source, tmp_path):
+    encoder = MeanEncoder()
+    with pytest.raises(InvalidInputError, match="PRISMATA_FEATURE_CACHE_GB"):
+        ArrayCache(tmp_path, feature_bytes=100).features(
+            source, encoder, encoder_sha256="a", target_fps=10
+        )
+    assert encoder.frames == 0

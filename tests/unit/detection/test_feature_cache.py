@@ -121,10 +121,13 @@ def test_an_open_entry_can_still_be_read_when_it_has_gone(tmp_path):
     assert np.array_equal(found, features)
 
 
-def test_an_entry_larger_than_the_cache_is_not_kept(tmp_path):
-    cache = FeatureCache(tmp_path, ENTRY_BYTES - 1)
+def test_an_entry_larger_than_the_cache_is_not_kept_and_drives_nothing_out(tmp_path):
+    cache = FeatureCache(tmp_path, ENTRY_BYTES)
     put(cache)
-    assert entries(cache) == []
+    assert not cache.has_room((7, 3))
+    put(cache, replace(KEY, width=10), rows(shape=(7, 3)))
+    assert cache.open(KEY, SHAPE) is not None
+    assert len(entries(cache)) == 1
 
 
 def test_without_room_there_is_no_cache(tmp_path):
