@@ -39,6 +39,7 @@ class FrameFeatures:
         self._collected = np.empty((batch, encoder.height, encoder.width, 3), np.uint8)
         self._filled = 0
         self._since = 0.0
+        self._left = time.monotonic()
         self._waiting: list[bool] = []
         """For each frame without features yet: whether it is in the collected batch."""
         self._last: NDArray[np.float32] | None = None
@@ -50,6 +51,7 @@ class FrameFeatures:
         """
         if self._filter is None:
             return self._encode(frames)
+        pause = time.monotonic() - self._left
         started = time.perf_counter()
         moved = self._filter.must_encode(frames, times_us)
         self.seconds["motion"] += time.perf_counter() - started
@@ -63,9 +65,10 @@ class FrameFeatures:
                 self._filled += 1
                 if self._filled == len(self._collected):
                     ready.append(self._release())
-        overdue = self._filled and time.monotonic() - self._since > MAX_WAIT_SECONDS
-        if not self._filled or overdue:
+        # Frames that come slowly will do so again: then nothing is held for the next ones.
+        if not self._filled or time.monotonic() - self._since + pause > MAX_WAIT_SECONDS:
             ready.append(self._release())
+        self._left = time.monotonic()
         return self._joined(ready)
 
     def finish(self) -> NDArray[np.float32]:

@@ -28,6 +28,9 @@ COARSE_CORES = 4
 """Up to so many cores one decoder thread keeps up with the encoder beside it. More threads are more
 work in all (frame threads of H.264: 5 to 20 % more, measured), which the encoder then lacks."""
 
+PATIENCE_SECONDS = 1.0
+"""A batch that takes longer than this to fill goes out as it is, if somebody waits for it."""
+
 Item = TypeVar("Item")
 
 
@@ -54,7 +57,8 @@ class FrameBatches:
         plan: Which frames; a frame that stands for several samples is decoded once.
         timeline: The video's timeline.
         size: `(width, height)` of the frames.
-        batch: Frames in a batch; the last may be smaller.
+        batch: Frames in a batch; the last may be smaller, and others where decoding is so slow that
+            events would be told late.
         reader: Which reader decodes.
         threads: Decoder threads; 0 = one, or more on a machine with many cores.
         only_key_frames: The plan asks for key frames only.
@@ -101,7 +105,11 @@ class FrameBatches:
         return self
 
     def __next__(self) -> FrameBatch:
-        return next(self._batches)
+        self._filler.awaited = True
+        try:
+            return next(self._batches)
+        finally:
+            self._filler.awaited = False
 
     def close(self) -> None:
         """Stop the thread and let go of the file; needed only by those who stop early."""
@@ -120,6 +128,8 @@ class _Filler:
     ) -> None:
         self.seconds = {"decode": 0.0, "resize": 0.0}
         self.decoded_frames = 0
+        self.awaited = False
+        """Whether the other side has nothing to do until the next batch comes."""
         self._open_reader, self._plan, self._size = open_reader, plan, size
         width, height = size
         # In flight: those that wait, one at the consumer, one being filled.
@@ -130,6 +140,7 @@ class _Filler:
             self._plan.frame_indices, return_index=True, return_counts=True
         )
         turn, filled, read_seconds = 0, 0, 0.0
+        since = time.monotonic()
 
         def slot() -> NDArray[np.uint8]:
             frame: NDArray[np.uint8] = self._ring[turn, filled]
@@ -142,7 +153,8 @@ class _Filler:
                 next(frames)
                 read_seconds += time.perf_counter() - started
                 filled += 1
-                if filled == self._ring.shape[1] or end == len(indices):
+                overdue = self.awaited and time.monotonic() - since >= PATIENCE_SECONDS
+                if filled == self._ring.shape[1] or end == len(indices) or overdue:
                     self.decoded_frames = video.decoded_frames
                     self.seconds["resize"] = video.resize_seconds
                     self.seconds["decode"] = read_seconds - video.resize_seconds
@@ -151,6 +163,7 @@ class _Filler:
                         self._ring[turn, :filled], counts[rows].tolist(), firsts[rows].tolist()
                     )
                     turn, filled = (turn + 1) % len(self._ring), 0
+                    since = time.monotonic()
 
 
 def prefetch(source: Iterator[Item], *, depth: int) -> Generator[Item, None, None]:

@@ -1,3 +1,6 @@
+import time
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -5,6 +8,7 @@ from hypothesis import strategies as st
 
 from prismata.core.errors import InvalidInputError
 from prismata.core.recipes import MotionGate
+from prismata.detection import encoding
 from prismata.detection.encoding import FrameFeatures
 from prismata.detection.motion import LUMA, MotionFilter, brightness_grid, gate_frames
 
@@ -116,6 +120,22 @@ def test_held_frames_take_over_features_and_batches_are_full(chunks, seed):
     assert found[:, 1].tolist() == (np.cumsum(marks) - 1).tolist()
     assert features.encoded == marks.sum()
     assert all(size == 4 for size in encoder.batches[:-1] if size)
+
+
+@pytest.mark.parametrize(
+    ("pauses", "ready"), [([0.0, 0.1, 0.1, 0.4], [0, 0, 0, 4]), ([0.6, 0.6, 0.6], [1, 1, 1])]
+)
+def test_frames_that_move_wait_for_others_only_while_these_come_quickly(monkeypatch, pauses, ready):
+    now = [0.0]
+    clock = SimpleNamespace(monotonic=lambda: now[0], perf_counter=time.perf_counter)
+    monkeypatch.setattr(encoding, "time", clock)
+    features = FrameFeatures(CountingEncoder(), batch=8, gate=GATE)
+    counts = []
+    for number, pause in enumerate(pauses):
+        now[0] += pause
+        frame = np.full((1, 28, 28, 3), 10 + 30 * number, np.uint8)
+        counts.append(len(features.push(frame, [number * STEP_US])))
+    assert counts == ready
 
 
 def test_without_a_gate_every_frame_is_encoded_at_once():
