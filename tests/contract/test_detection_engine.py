@@ -169,9 +169,19 @@ def test_the_profile_says_how_far_each_stage_is_from_its_floor(request_of):
     profile = result["profile"]
     assert profile["decode_alone"]["wall_s"] > 0
     assert profile["encode_alone"]["wall_s"] > 0
-    assert profile["memory_mb"]["at_end"] >= profile["memory_mb"]["model_open"] > 20
+    memory = profile["memory_mb"]
+    assert memory["peak"] >= memory["all"] >= memory["model_open"] > 20
+    assert memory["encode"] >= memory["decode"] > memory["model_open"]  # the decoder is there too
     rows = {row.stage: row for row in profile_rows(result)}
     assert list(rows)[-1] == "all"
     assert rows["encode"].floor_seconds == profile["encode_alone"]["wall_s"]
     assert rows["all"].ratio == profile["times_larger_floor"]
     assert rows["head"].ratio is None
+    assert rows["encode"].cpu_seconds == profile["encode_alone"]["cpu_s"]
+    assert rows["all"].cpu_seconds == profile["cpu_s"] > 0
+    assert [rows[stage].memory_mb for stage in ("decode", "encode", "head", "all")] == [
+        memory["decode"],
+        memory["encode"],
+        None,
+        memory["all"],
+    ]

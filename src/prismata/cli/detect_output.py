@@ -193,7 +193,7 @@ def _print_profile(result: dict[str, Any]) -> None:
     """Show where time and memory went, and what decoding and encoding take alone."""
     print_table(
         "where the time went (stages overlap)",
-        ("stage", "seconds", "share", "alone", "times alone"),
+        ("stage", "seconds", "share", "alone", "times alone", "processor s", "MB after"),
         [
             (
                 row.stage,
@@ -201,16 +201,18 @@ def _print_profile(result: dict[str, Any]) -> None:
                 f"{row.share:.0%}",
                 "" if row.floor_seconds is None else f"{row.floor_seconds:.2f}",
                 "" if row.ratio is None else f"{row.ratio:.2f}",
+                "" if row.cpu_seconds is None else f"{row.cpu_seconds:.2f}",
+                "" if row.memory_mb is None else f"{row.memory_mb:.0f}",
             )
             for row in profile_rows(result)
         ],
-        right="seconds,share,alone,times alone",
+        right="seconds,share,alone,times alone,processor s,MB after",
     )
     memory = result.get("profile", {}).get("memory_mb", {})
     if all(memory.values()) and memory:
         notes.print(
-            f"memory: {memory['model_open']:.0f} MB with the model open, {memory['at_end']:.0f} MB "
-            f"after the run, {result['peak_rss_mb']:.0f} MB at most"
+            f"memory: {memory['model_open']:.0f} MB with the model open, {memory['all']:.0f} MB "
+            f"after the run, {memory['peak']:.0f} MB at most"
         )
 
 

@@ -150,8 +150,9 @@ class _Detection:
     def run(self, scorer: Scorer, model: LoadedModel | None = None) -> dict[str, Any]:
         """Decode, encode and score; measure the floors if asked to."""
         meter = None
-        if self._request.get("measure_floors") and model is not None:
-            meter = FloorMeter(model, self._batches, len(self.plan))
+        if self._request.get("measure_floors"):
+            encoder = model.encoder if model is not None else None
+            meter = FloorMeter(encoder, self._batches, len(self.plan))
         self._start(from_cache=False)
         output = run_pipeline(
             self._batches(),

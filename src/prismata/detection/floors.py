@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prismata.core.child import current_rss_mb
+from prismata.core.child import current_rss_mb, peak_rss_mb
 from prismata.core.machine import usable_cores
-from prismata.detection.bundle import LoadedModel
 from prismata.detection.frames import FrameBatches
 from prismata.detection.pipeline import PipelineOutput
+from prismata.detection.runtimes import FrameEncoder
 
 KEPT_BATCHES = 32
 """Batches of real frames that encoding alone goes round; all frames of a video would not fit."""
@@ -25,15 +25,15 @@ class FloorMeter:
     """Watches one run from before its start, then measures its parts alone.
 
     Args:
-        model: The open model.
+        encoder: Of the model; None = a foreign model, whose encoder cannot be run alone.
         batches: Opens the run's frames anew.
         samples: Instants of the sampling grid.
     """
 
     def __init__(
-        self, model: LoadedModel, batches: Callable[[], FrameBatches], samples: int
+        self, encoder: FrameEncoder | None, batches: Callable[[], FrameBatches], samples: int
     ) -> None:
-        self._model, self._batches, self._samples = model, batches, samples
+        self._encoder, self._batches, self._samples = encoder, batches, samples
         self._rss_before = current_rss_mb()
         self._cpu_before = time.process_time()
 
@@ -45,23 +45,25 @@ class FloorMeter:
             progress: Gets done, all and a note.
         """
         cpu = time.process_time() - self._cpu_before
-        rss_after = current_rss_mb()
-        decode, kept = self._decode_alone(progress)
-        encode = self._encode_alone(kept, output.frames.encoded, progress)
-        cores = usable_cores()
-        wall = output.seconds["total"]
-        larger = max(decode["wall_s"], encode["wall_s"])
-        all_cores = (decode["cpu_s"] + encode["cpu_s"]) / cores
-        return {
+        # Before the floors: the frames they keep are not the run's.
+        memory = {"model_open": self._rss_before, **output.memory_mb, "peak": peak_rss_mb()}
+        cores, wall = usable_cores(), output.seconds["total"]
+        profile = {
             "cores": cores,
             "wall_s": round(wall, 3),
             "cpu_s": round(cpu, 3),
-            "memory_mb": {"model_open": self._rss_before, "at_end": rss_after},
-            "decode_alone": decode,
-            "encode_alone": encode,
-            "times_larger_floor": _ratio(wall, larger),
-            "times_all_cores_floor": _ratio(wall, all_cores),
+            "memory_mb": memory,
         }
+        decode, kept = self._decode_alone(progress)
+        profile["decode_alone"] = decode
+        if self._encoder is not None:
+            encode = self._encode_alone(self._encoder, kept, output.frames.encoded, progress)
+            profile["encode_alone"] = encode
+            larger = max(decode["wall_s"], encode["wall_s"])
+            profile["times_larger_floor"] = _ratio(wall, larger)
+            all_cores = (decode["cpu_s"] + encode["cpu_s"]) / cores
+            profile["times_all_cores_floor"] = _ratio(wall, all_cores)
+        return profile
 
     def _decode_alone(self, progress: Progress) -> tuple[dict[str, float], list[NDArray[np.uint8]]]:
         kept: list[NDArray[np.uint8]] = []
@@ -75,13 +77,17 @@ class FloorMeter:
         return _since(wall, cpu), kept
 
     def _encode_alone(
-        self, kept: list[NDArray[np.uint8]], frames: int, progress: Progress
+        self,
+        encoder: FrameEncoder,
+        kept: list[NDArray[np.uint8]],
+        frames: int,
+        progress: Progress,
     ) -> dict[str, float]:
         done, turn = 0, 0
         wall, cpu = time.perf_counter(), time.process_time()
         while done < frames:
             batch = kept[turn % len(kept)][: frames - done]
-            self._model.encoder.encode(batch)
+            encoder.encode(batch)
             done, turn = done + len(batch), turn + 1
             progress(done, frames, "measuring encoding alone")
         return _since(wall, cpu)

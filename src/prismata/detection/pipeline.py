@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from prismata.core.child import current_rss_mb
 from prismata.core.events import Event
 from prismata.core.scores import ScoreTrack
 from prismata.core.time import FrameTimeline, SamplePlan
@@ -63,6 +64,9 @@ class PipelineOutput:
     """Wall time of the stages. `decode` and `resize` run beside the others; `wait_decode` is what
     these spent waiting for frames."""
     frames: FrameCounts
+    memory_mb: dict[str, float | None] = field(default_factory=dict)
+    """Resident memory when a stage had worked for the first time (`decode`, `encode`) and at the
+    end (`all`); None where the system does not tell."""
 
 
 def sampling_plan(
@@ -138,6 +142,7 @@ class _Run:
     _events: list[Event] = field(default_factory=list)
     _centres: GrowingArray[np.int64] = field(init=False)
     _scores: GrowingArray[np.float32] = field(init=False)
+    _memory_mb: dict[str, float | None] = field(default_factory=dict)
     _started: float = field(default_factory=time.perf_counter)
     _waited: float = 0.0
     _grouping: float = 0.0
@@ -158,10 +163,14 @@ class _Run:
             self._waited += time.perf_counter() - asked
             if batch is None:
                 return
+            if not self._memory_mb:
+                self._memory_mb["decode"] = current_rss_mb()
             yield batch
 
     def take(self, part: WindowScores, samples: int) -> None:
         """Group the scores of a part of the video and say how far we are."""
+        if "encode" not in self._memory_mb:
+            self._memory_mb["encode"] = current_rss_mb()
         self._group(part)
         self._done += samples
         self.listeners.on_progress(self._done, len(self.plan))
@@ -177,7 +186,8 @@ class _Run:
         )
         total = time.perf_counter() - self._started
         stages = {**seconds, "group": self._grouping, "wait_decode": self._waited, "total": total}
-        return PipelineOutput(sorted(self._events), track, stages, self.counts)
+        self._memory_mb["all"] = current_rss_mb()
+        return PipelineOutput(sorted(self._events), track, stages, self.counts, self._memory_mb)
 
     def _group(self, part: WindowScores) -> None:
         if part.centres.size == 0:

@@ -112,3 +112,5 @@ def test_the_profile_shows_stages(prismata, model, folder):
     assert answer.code == 0
     for stage in ("encode", "all"):
         assert stage in answer.out
+    assert "MB after" in answer.out
+    assert "MB at most" in answer.err
