@@ -92,7 +92,8 @@ class ArrayCache:
     ) -> NDArray[np.float32]:
         """Return the `(K, F)` float32 features of the K instants of the sampling.
 
-        Each distinct frame is decoded and encoded once.
+        Each distinct frame is decoded and encoded once. A detection in fp32 without a motion gate
+        finds the same entry, and leaves its own for training.
 
         Raises:
             BadVideoError: If the video cannot be decoded.

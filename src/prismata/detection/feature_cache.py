@@ -44,8 +44,14 @@ class FeatureKey:
     motion_gate: MotionGate | None = None
 
     def digest(self) -> str:
-        """Return the name that features of this key go by."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        """Return the name that features of this key go by; equal keys have the same name."""
+        gate = self.motion_gate
+        facts = asdict(self) | {
+            # As numbers, 5 and 5.0 are equal, but JSON writes them differently.
+            "target_fps": float(self.target_fps),
+            "motion_gate": gate and {name: float(value) for name, value in asdict(gate).items()},
+        }
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
 class FeatureCache:
@@ -62,26 +68,27 @@ class FeatureCache:
     def open(self, key: FeatureKey, shape: tuple[int, int]) -> NDArray[np.float32] | None:
         """Return the `(K, F)` float32 features as a read-only memory map, or None.
 
-        None also if the entry is damaged or of another shape; such an entry is removed.
+        None also if the cache is off, or if the entry is damaged or of another shape; such an entry
+        is removed.
         """
+        if not self._max_bytes:
+            return None
         path = self._path(key)
         try:
             with path.open("rb") as source:
-                intact = _is_intact(source, shape)
+                features = _read(source, shape)
         except FileNotFoundError:
             return None
-        if not intact:
+        if features is None:
             path.unlink(missing_ok=True)
             return None
         with contextlib.suppress(FileNotFoundError):
             os.utime(path)  # used now
-        if 0 in shape:
-            return np.zeros(shape, np.float32)
-        return np.memmap(path, np.float32, mode="r", offset=HEADER_BYTES, shape=shape)
+        return features
 
     def has_room(self, shape: tuple[int, int]) -> bool:
         """Tell whether an entry of this shape may be kept at all."""
-        return HEADER_BYTES + shape[0] * shape[1] * 4 <= self._max_bytes
+        return _entry_bytes(shape) <= self._max_bytes
 
     @contextmanager
     def writer(self, key: FeatureKey, shape: tuple[int, int]) -> Iterator[FeatureWriter]:
@@ -156,10 +163,25 @@ class FeatureWriter:
         """Write the header; say whether the array is complete."""
         if self._target is None or self._rows != self._shape[0]:
             return False
+        if self._target.tell() != _entry_bytes(self._shape):
+            return False  # rows of another length
         facts = {"format": FORMAT, "shape": list(self._shape), "crc32": self._checksum}
         self._target.seek(0)
         self._target.write(json.dumps(facts).encode().ljust(HEADER_BYTES))
         return True
+
+
+def _entry_bytes(shape: tuple[int, int]) -> int:
+    return HEADER_BYTES + shape[0] * shape[1] * np.dtype(np.float32).itemsize
+
+
+def _read(source: IO[bytes], shape: tuple[int, int]) -> NDArray[np.float32] | None:
+    """Map the very file that was checked: its name may go, or be given to another, meanwhile."""
+    if not _is_intact(source, shape):
+        return None
+    if 0 in shape:
+        return np.zeros(shape, np.float32)
+    return np.memmap(source, np.float32, mode="r", offset=HEADER_BYTES, shape=shape)
 
 
 def _is_intact(source: IO[bytes], shape: tuple[int, int]) -> bool:
@@ -170,7 +192,7 @@ def _is_intact(source: IO[bytes], shape: tuple[int, int]) -> bool:
             return False
     except (ValueError, KeyError, TypeError):
         return False
-    checksum, size = 0, 0
+    checksum, size = 0, HEADER_BYTES
     while chunk := source.read(_CHUNK_BYTES):
         checksum, size = zlib.crc32(chunk, checksum), size + len(chunk)
-    return checksum == promised and size == shape[0] * shape[1] * 4
+    return checksum == promised and size == _entry_bytes(shape)

@@ -5,6 +5,7 @@ import pytest
 
 from prismata.core.errors import BadVideoError, InvalidInputError
 from prismata.detection.arrays import ArrayCache, VideoSource
+from prismata.detection.feature_cache import FeatureCache, FeatureKey
 from prismata.media import open_video
 
 SIZE = (32, 16)
@@ -124,6 +125,48 @@ def test_a_failure_leaves_nothing_behind(source, tmp_path):
     with pytest.raises(RuntimeError, match="out of order"):
         ArrayCache(tmp_path).features(source, Broken(), encoder_sha256="a", target_fps=10)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def features_of(source, folder, encoder, **options):
+    cache = ArrayCache(folder, **options)
+    return cache.features(source, encoder, encoder_sha256="a", target_fps=10)
+
+
+def test_features_are_kept_and_a_damaged_entry_is_encoded_again(source, tmp_path):
+    encoder = MeanEncoder()
+    first = np.array(features_of(source, tmp_path / "cache", encoder))
+    missing = gone(source, tmp_path)
+    assert np.array_equal(features_of(missing, tmp_path / "cache", encoder), first)
+    assert encoder.frames == 40
+    path = stored_file(tmp_path / "cache")
+    raw = bytearray(path.read_bytes())
+    raw[-1] ^= 1
+    path.write_bytes(raw)
+    assert np.array_equal(features_of(source, tmp_path / "cache", encoder), first)
+    assert encoder.frames == 80
+
+
+def test_what_detection_kept_is_what_training_finds_and_the_other_way_round(source, tmp_path):
+    shared = FeatureCache(tmp_path / "features", 10**6)
+    key = FeatureKey(source.sha256, "a:fp32", 10, *SIZE)
+    with shared.writer(key, (40, 3)) as writer:
+        writer.append(np.full((40, 3), 7, np.float32))
+    encoder = MeanEncoder()
+    assert (features_of(gone(source, tmp_path), tmp_path, encoder) == 7).all()
+    assert encoder.frames == 0
+    stored_file(tmp_path).unlink()
+    trained = features_of(source, tmp_path, encoder)
+    assert np.array_equal(shared.open(key, (40, 3)), trained)
+
+
+def test_features_of_an_earlier_video_can_be_read_though_they_were_driven_out(source, tmp_path):
+    bound = 256 + 40 * 3 * 4
+    first = features_of(source, tmp_path, MeanEncoder(), feature_bytes=bound)
+    before = np.array(first)
+    other = VideoSource(source.path, "0" * 64, source.timeline)
+    features_of(other, tmp_path, MeanEncoder(), feature_bytes=bound)
+    assert stored_file(tmp_path)
+    assert np.array_equal(first, before)
 
 
 def test_a_video_that_is_gone_is_a_bad_video(source, tmp_path):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from prismata.core.recipes import MotionGate
-from prismata.detection.feature_cache import HEADER_BYTES, FeatureCache, FeatureKey
+from prismata.detection.feature_cache import HEADER_BYTES, FeatureCache, FeatureKey, _is_intact
 
 KEY = FeatureKey("aa", "ee:fp32", 5.0, 224, 224)
 SHAPE = (6, 3)
@@ -60,7 +60,16 @@ def test_every_part_of_the_key_counts(cache, other):
     put(cache)
     assert cache.open(replace(KEY, **other), SHAPE) is None
     gated = replace(KEY, motion_gate=MotionGate(threshold=3))
+    held = replace(KEY, motion_gate=MotionGate(threshold=3, max_hold_seconds=1))
+    assert gated.digest() != held.digest()
     assert gated.digest() != replace(KEY, motion_gate=MotionGate(threshold=4)).digest()
+
+
+def test_equal_numbers_are_the_same_key():
+    whole = replace(KEY, target_fps=5, motion_gate=MotionGate(4, 2))
+    decimal = replace(KEY, target_fps=5.0, motion_gate=MotionGate(4.0, 2.0))
+    assert whole == decimal
+    assert whole.digest() == decimal.digest()
 
 
 @pytest.mark.parametrize("place", [0, 20, HEADER_BYTES, ENTRY_BYTES - 1])
@@ -96,9 +105,10 @@ def test_an_aborted_or_incomplete_run_leaves_nothing(cache):
 
     with pytest.raises(OSError, match="gone"):
         fail_after_writing()
-    with cache.writer(KEY, SHAPE) as writer:
-        writer.append(rows()[:5])
-    assert entries(cache) == []
+    for wrong in (rows()[:5], rows(shape=(7, 3)), rows(shape=(6, 2))):
+        with cache.writer(KEY, SHAPE) as writer:
+            writer.append(wrong)
+        assert entries(cache) == []
 
 
 def test_what_was_not_used_for_longest_goes_first(tmp_path):
@@ -121,6 +131,18 @@ def test_an_open_entry_can_still_be_read_when_it_has_gone(tmp_path):
     assert np.array_equal(found, features)
 
 
+def test_an_entry_that_goes_while_it_is_checked_can_still_be_read(cache, monkeypatch):
+    features = put(cache)
+
+    def checked_and_gone(source, shape):
+        intact = _is_intact(source, shape)
+        (cache._folder / f"{KEY.digest()}.features").unlink()
+        return intact
+
+    monkeypatch.setattr("prismata.detection.feature_cache._is_intact", checked_and_gone)
+    assert np.array_equal(cache.open(KEY, SHAPE), features)
+
+
 def test_an_entry_larger_than_the_cache_is_not_kept_and_drives_nothing_out(tmp_path):
     cache = FeatureCache(tmp_path, ENTRY_BYTES)
     put(cache)
@@ -135,6 +157,12 @@ def test_without_room_there_is_no_cache(tmp_path):
     put(cache)
     assert cache.open(KEY, SHAPE) is None
     assert not (tmp_path / "features").exists()
+
+
+def test_a_cache_that_was_switched_off_gives_nothing_it_once_kept(cache):
+    put(cache)
+    assert FeatureCache(cache._folder, 0).open(KEY, SHAPE) is None
+    assert cache.open(KEY, SHAPE) is not None
 
 
 def test_what_dead_processes_left_is_removed_after_a_day(cache):
