@@ -58,7 +58,7 @@ def main() -> None:
     parser.add_argument("--limit-mb", type=int, default=2048)
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--runtime", default="auto")
-    parser.add_argument("--too-small-mb", type=int, nargs="*", default=[260, 140, 90])
+    parser.add_argument("--too-small-mb", type=int, nargs="*", default=[260, 110, 70])
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="prismata-small-") as temporary:
         work = Path(temporary)

@@ -137,9 +137,13 @@ class BatchBars:
     progress: Progress
     video: TaskID
     all_videos: TaskID | None
+    name: str = ""
 
     def show(self, name: str, note: str, share: float) -> None:
-        """Move the bar of the video at hand."""
+        """Move the bar of the video at hand; another one begins with a clock of its own."""
+        if name != self.name:
+            self.name = name
+            self.progress.reset(self.video)
         self.progress.update(self.video, name=name, description=note, completed=share)
 
     def show_all(self, label: str, share: float, eta_seconds: float | None) -> None:

@@ -16,6 +16,7 @@ from prismata.cli.console import (
     batch_bars,
     format_left,
     notes,
+    output,
     print_table,
 )
 from prismata.core.jobs import JobState
@@ -157,6 +158,9 @@ def _sum_line(reports: Sequence[VideoReport]) -> str:
 
 def _print_events(report: VideoReport) -> None:
     events = report.result["events"] if report.result else []
+    if not events:
+        output.print(f"{report.video}: 0 events", markup=False)
+        return
     print_table(
         f"{report.video}: {len(events)} events",
         ("event", "start", "end", "score", "frame"),

@@ -155,7 +155,8 @@ def learned_mb(
     """Return the largest peak of runs like this one, and a margin; None if there is none.
 
     A larger picture takes more, so what runs held in pictures is exchanged for what this one will.
-    Runs that took their features from the cache held no encoder and teach nothing.
+    Runs that took their features from the cache held no encoder, and profiles held frames for their
+    floors: both teach nothing.
     """
     peaks = [
         run.peak_rss_mb - pictures_of(run) + pictures_mb
@@ -168,7 +169,8 @@ def learned_mb(
 
 
 def _ran_like(asked: dict[str, Any], wanted: Arithmetic, profile: Profile) -> bool:
-    return not asked.get("from_cache") and (
+    is_plain = not (asked.get("from_cache") or asked.get("measure_floors"))
+    return is_plain and (
         asked.get("runtime"),
         asked.get("precision"),
         asked.get("profile"),

@@ -101,7 +101,13 @@ def test_the_largest_run_of_the_same_kind_is_learned_from(bench, video, model):
 
 @pytest.mark.parametrize(
     "asked",
-    [{"precision": "int8"}, {"runtime": "openvino"}, {"profile": "small"}, {"from_cache": True}],
+    [
+        {"precision": "int8"},
+        {"runtime": "openvino"},
+        {"profile": "small"},
+        {"from_cache": True},
+        {"measure_floors": True},
+    ],
 )
 def test_runs_of_another_kind_teach_nothing(bench, video, model, asked):
     assert learn([run_that_took(bench, video, model, 200.0, **asked)]) is None
