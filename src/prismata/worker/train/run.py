@@ -131,8 +131,8 @@ class _Run:
 
     def _build_detector(self, setup: EncoderSetup) -> Detector:
         assert setup.feature_size is not None  # noqa: S101 - both ways of set-up know it
-        # Not torch's own count: it sees the host's cores under a container's quota.
-        torch.set_num_threads(usable_cores())
+        # torch sees the host's cores under a container's quota, but it knows OMP_NUM_THREADS.
+        torch.set_num_threads(min(usable_cores(), torch.get_num_threads()))
         torch.manual_seed(self.recipe.seed)
         head = CnnLstmHead(setup.feature_size, len(self.domain.event_types), self.recipe.head)
         detector = Detector(setup.trainable, head, self.clip.num_frames)
