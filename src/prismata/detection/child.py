@@ -108,7 +108,7 @@ def detect_with(
     features = cache.open(key, shape)
     if features is not None:
         return detection.run_cached(BundleScorer(model, card), features)
-    with cache.writer(key, shape) as writer:
+    with cache.writer(key, shape, optional=True) as writer:
         scorer = BundleScorer(model, card, gate=card.motion_gate, tap=writer.append)
         return detection.run(scorer, model)
 

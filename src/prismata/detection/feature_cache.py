@@ -91,29 +91,45 @@ class FeatureCache:
         return _entry_bytes(shape) <= self._max_bytes
 
     @contextmanager
-    def writer(self, key: FeatureKey, shape: tuple[int, int]) -> Iterator[FeatureWriter]:
+    def writer(
+        self, key: FeatureKey, shape: tuple[int, int], *, optional: bool = False
+    ) -> Iterator[FeatureWriter]:
         """Collect the features of a video and keep them when the block ends.
 
         They are kept if exactly K rows came and no exception did; otherwise nothing is left behind.
         What would not fit, even alone, is not begun: it would only drive out everything else.
+
+        Args:
+            key: What the features depend on.
+            shape: `(K, F)`.
+            optional: A disk that is full or cannot be written to means only that nothing is kept.
+
+        Raises:
+            OSError: If the disk cannot be written to and this is not optional.
         """
-        if not self.has_room(shape):
-            yield FeatureWriter(None, shape)
-            return
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._remove_abandoned()
-        path = self._path(key)
+        forgiven = OSError if optional else ()
+        path, target = self._path(key), None
         temporary = path.with_name(f"{path.stem}.{os.getpid()}.{time.monotonic_ns()}.part")
         try:
-            with temporary.open("wb") as target:
-                writer = FeatureWriter(target, shape)
-                yield writer
-                complete = writer.finish()
-            if complete:
-                temporary.replace(path)
-                self._make_room(path)
+            if self.has_room(shape):
+                self._folder.mkdir(parents=True, exist_ok=True)
+                self._remove_abandoned()
+                target = temporary.open("wb")
+        except forgiven:
+            target = None
+        writer = FeatureWriter(target, shape, forgiven=forgiven)
+        try:
+            yield writer
+            with contextlib.suppress(*([OSError] if optional else [])):
+                if target is not None and writer.finish():
+                    target.close()
+                    temporary.replace(path)
+                    self._make_room(path)
         finally:
-            temporary.unlink(missing_ok=True)
+            if target is not None:
+                with contextlib.suppress(OSError):
+                    target.close()
+                temporary.unlink(missing_ok=True)
 
     def _path(self, key: FeatureKey) -> Path:
         return self._folder / f"{key.digest()}.features"
@@ -142,13 +158,25 @@ class FeatureCache:
 
 
 class FeatureWriter:
-    """Takes the rows of one array in order."""
+    """Takes the rows of one array in order.
 
-    def __init__(self, target: IO[bytes] | None, shape: tuple[int, int]) -> None:
-        self._target, self._shape = target, shape
+    Args:
+        target: Where they go; None = nowhere.
+        shape: `(K, F)`.
+        forgiven: Exceptions of the disk after which nothing is kept and nobody is bothered.
+    """
+
+    def __init__(
+        self,
+        target: IO[bytes] | None,
+        shape: tuple[int, int],
+        *,
+        forgiven: type[OSError] | tuple[()] = (),
+    ) -> None:
+        self._target, self._shape, self._forgiven = target, shape, forgiven
         self._rows, self._checksum = 0, 0
         if target is not None:
-            target.write(bytes(HEADER_BYTES))
+            target.seek(HEADER_BYTES)
 
     def append(self, features: NDArray[np.float32]) -> None:
         """Take the next `(n, F)` rows."""
@@ -157,7 +185,10 @@ class FeatureWriter:
         raw = np.ascontiguousarray(features, np.float32).tobytes()
         self._checksum = zlib.crc32(raw, self._checksum)
         self._rows += len(features)
-        self._target.write(raw)
+        try:
+            self._target.write(raw)
+        except self._forgiven:
+            self._target = None
 
     def finish(self) -> bool:
         """Write the header; say whether the array is complete."""

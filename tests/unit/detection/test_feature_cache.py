@@ -203,3 +203,45 @@ def test_several_processes_may_write_the_same_entry_at_once(cache):
 def test_a_video_without_samples_has_empty_features(cache):
     put(cache, features=np.zeros((0, 3), np.float32))
     assert cache.open(KEY, (0, 3)).shape == (0, 3)
+
+
+@pytest.mark.parametrize("optional", [True, False])
+def test_a_folder_that_cannot_be_made_stops_only_those_who_need_it(tmp_path, optional):
+    (tmp_path / "taken").write_text("a file where the folder should be")
+    cache = FeatureCache(tmp_path / "taken", 10**6)
+
+    def write():
+        with cache.writer(KEY, SHAPE, optional=optional) as writer:
+            writer.append(rows())
+
+    if optional:
+        write()
+    else:
+        with pytest.raises(OSError, match="taken"):
+            write()
+
+
+@pytest.mark.parametrize("optional", [True, False])
+def test_a_full_disk_stops_only_those_who_need_the_features(cache, optional):
+    """Every write to this device fails as on a full disk."""
+    shape = (4000, 64)
+    features = rows(shape=shape)
+
+    def write():
+        with (
+            open("/dev/full", "wb", buffering=0) as full,  # noqa: PTH123
+            cache.writer(KEY, shape, optional=optional) as writer,
+        ):
+            if writer._target is not None:
+                writer._target.close()
+            writer._target = full
+            for part in np.array_split(features, 40):
+                writer.append(part)
+
+    if optional:
+        write()
+    else:
+        with pytest.raises(OSError, match="No space left"):
+            write()
+    assert cache.open(KEY, shape) is None
+    assert not [name for name in entries(cache) if name.endswith(".features")]
