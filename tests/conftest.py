@@ -25,6 +25,10 @@ from prismata.wiring import open_workbench
 
 ROOT = Path(__file__).resolve().parents[1]
 REALDATA = ROOT.parent / "shared" / "realdata"
+# Networks this small only wait for each other's threads, sixteen times as long if others compute.
+# Read by torch when it is imported, here and in every child.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 REQUIRED = "PRISMATA_TEST_REQUIRE"
 """Comma-separated markers whose tests must run: `browser,node,postgres,realdata`."""
 

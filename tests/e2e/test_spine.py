@@ -54,8 +54,6 @@ def pair(request, monkeypatch, tmp_path, plugins):
         chosen |= request.getfixturevalue("s3_settings")
     for name, value in chosen.items():
         monkeypatch.setenv(f"PRISMATA_{name.upper()}", value)
-    # Networks this small only wait for each other's threads.
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     return request.param
 
 
