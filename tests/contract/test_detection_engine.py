@@ -170,8 +170,9 @@ def test_the_profile_says_how_far_each_stage_is_from_its_floor(request_of):
     assert profile["decode_alone"]["wall_s"] > 0
     assert profile["encode_alone"]["wall_s"] > 0
     memory = profile["memory_mb"]
-    assert memory["peak"] >= memory["all"] >= memory["model_open"] > 20
-    assert memory["encode"] >= memory["decode"] > memory["model_open"]  # the decoder is there too
+    assert list(memory) == ["model_open", "decode", "encode", "all", "peak"]
+    assert memory["peak"] >= memory["all"]
+    assert min(memory.values()) > 20
     rows = {row.stage: row for row in profile_rows(result)}
     assert list(rows)[-1] == "all"
     assert rows["encode"].floor_seconds == profile["encode_alone"]["wall_s"]

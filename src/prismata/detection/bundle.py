@@ -85,8 +85,8 @@ class LoadedModel:
     head: TemporalHead
     runtime: RuntimeInfo
     encoder_key: str
-    """SHA-256 of the encoder, ":", precision. Features with one key may stand in for each other:
-    in fp32 all runtimes agree within rounding."""
+    """SHA-256 of the encoder, ":", precision, and outside fp32 ":", runtime. Features with one key
+    may stand in for each other: in fp32 all runtimes agree within rounding, in less they do not."""
 
 
 def load_bundle(
@@ -142,6 +142,8 @@ def load_bundle(
     head = OnnxHead(folder / TEMPORAL_FILE, num_frames=card.clip.num_frames, threads=threads)
     _return_freed_memory()
     key = f"{_digest_once(encoder_path)}:{info.precision}"
+    if info.precision != "fp32":
+        key += f":{info.name}"
     return LoadedModel(card, encoder, head, info, key)
 
 

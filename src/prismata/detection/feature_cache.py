@@ -37,7 +37,7 @@ class FeatureKey:
 
     video_sha256: str
     encoder_key: str
-    """SHA-256 of the encoder, ":", precision; see `LoadedModel.encoder_key`."""
+    """Which encoder in which precision; see `LoadedModel.encoder_key`."""
     target_fps: float
     width: int
     height: int

@@ -46,7 +46,7 @@ def test_the_accepted_8_bit_encoder_is_the_one_that_runs(with_int8, runtime):
     assert (quick.runtime.precision, exact.runtime.precision) == ("int8", "fp32")
     assert quick.encoder.encode(WHITE).max() == pytest.approx(0.5, abs=1e-6)
     assert exact.encoder.encode(WHITE).max() == pytest.approx(1.0, abs=1e-6)
-    assert quick.encoder_key == f"{file_digest(with_int8 / 'encoder_int8.onnx')}:int8"
+    assert quick.encoder_key == f"{file_digest(with_int8 / 'encoder_int8.onnx')}:int8:{runtime}"
     assert exact.encoder_key == f"{file_digest(with_int8 / 'encoder.onnx')}:fp32"
     assert quick.runtime.name == exact.runtime.name == runtime
 
