@@ -6,8 +6,9 @@ Invariant: pure functions of their arguments, numpy and the core only, no clock,
 from prismata.postprocess.announcing import Announcer
 from prismata.postprocess.clips import view_clip
 from prismata.postprocess.grouping import candidate_events, group_events
+from prismata.postprocess.runs import Run
 from prismata.postprocess.stitch import build_track, window_centres, window_indices
-from prismata.postprocess.streaming import Run, StreamingGrouper
+from prismata.postprocess.streaming import StreamingGrouper
 
 __all__ = [
     "Announcer",

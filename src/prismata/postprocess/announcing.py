@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from prismata.core.events import Event
-from prismata.postprocess.streaming import Run
+from prismata.postprocess.runs import Run
 
 PAUSE_SECONDS = 1.0
 """Between two announcements of one run."""

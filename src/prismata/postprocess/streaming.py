@@ -20,7 +20,6 @@ Scores are compared as float32, the precision they are stored in.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,75 +28,7 @@ from prismata.core.errors import InvalidInputError
 from prismata.core.events import Event, EventType
 from prismata.core.recipes import GroupingRule
 from prismata.core.time import to_us
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """An event under an id that it keeps from its first announcement to its end."""
-
-    id: str
-    event: Event
-
-
-_Piece = tuple[NDArray[np.int64], NDArray[np.float32]]
-
-
-@dataclass(slots=True)
-class _Run:
-    """A stretch above `leave`."""
-
-    start_us: int
-    end_us: int = -1
-    peak: float = 0.0
-    pieces: list[_Piece] = field(default_factory=list)
-    """What a point's centre needs; stays empty for segments, so an endless run costs nothing."""
-    last_us: int = -1
-    """The last instant inside."""
-    weight: float = 0.0
-    moment: float = 0.0
-    """Sums for where the centre seems to be while the run goes on; `pieces` decide in the end."""
-
-    def take(
-        self, times_us: NDArray[np.int64], scores: NDArray[np.float32], leave: np.float32
-    ) -> None:
-        self.peak = max(self.peak, float(scores.max()))
-        self.last_us = int(times_us[-1])
-        weights = scores.astype(np.float64) - float(leave)
-        self.weight += float(weights.sum())
-        self.moment += float((weights * times_us).sum())
-
-    def absorb(self, later: _Run) -> None:
-        self.end_us = later.end_us
-        self.peak = max(self.peak, later.peak)
-        self.pieces += later.pieces
-        self.last_us = later.last_us
-        self.weight += later.weight
-        self.moment += later.moment
-
-    def joined(self, later: _Run) -> _Run:
-        """Return what `absorb` would make of it."""
-        return _Run(
-            self.start_us,
-            peak=max(self.peak, later.peak),
-            last_us=later.last_us,
-            weight=self.weight + later.weight,
-            moment=self.moment + later.moment,
-        )
-
-    def centre_so_far_us(self) -> int:
-        if self.weight <= 0:
-            return (self.start_us + self.last_us) // 2
-        return round(min(max(self.moment / self.weight, self.start_us), self.last_us))
-
-    def centre_us(self, leave: np.float32) -> int:
-        # One array however the run arrived, so that rounding does not depend on the chunking.
-        times = np.concatenate([piece[0] for piece in self.pieces])
-        scores = np.concatenate([piece[1] for piece in self.pieces]).astype(np.float64)
-        weights = scores - float(leave)
-        offsets = (times - times[0]).astype(np.float64)
-        total = float(weights.sum())
-        mean = float((weights * offsets).sum()) / total if total > 0 else float(offsets.mean())
-        return min(int(times[0]) + round(mean), int(times[-1]))
+from prismata.postprocess.runs import Run, Stretch
 
 
 class _TypeGrouper:
@@ -109,8 +40,8 @@ class _TypeGrouper:
         self._leave = np.float32(rule.leave)
         self._min_gap_us = to_us(rule.min_gap_seconds)
         self._min_us = to_us(rule.min_seconds)
-        self._open: _Run | None = None
-        self._pending: _Run | None = None
+        self._open: Stretch | None = None
+        self._pending: Stretch | None = None
         self._previous: tuple[int, float] | None = None
 
     def push(self, times_us: NDArray[np.int64], scores: NDArray[np.float32]) -> list[Run]:
@@ -151,19 +82,18 @@ class _TypeGrouper:
             return []
         return [Run(run_id, Event.segment(self._type.name, run.start_us, end_us, run.peak))]
 
-    def _id(self, run: _Run) -> str:
+    def _id(self, run: Stretch) -> str:
         return f"{self._type.name}:{run.start_us}"
 
     def _enter(self, times_us: NDArray[np.int64], scores: NDArray[np.float32]) -> list[Run]:
         closed: list[Run] = []
         if self._open is None:
             edge = self._crossing(int(times_us[0]), float(scores[0]))
-            self._open = _Run(edge)
+            self._open = Stretch(edge)
             closed = self._emit_before(edge)
-        self._open.take(times_us, scores, self._leave)
+        self._open.take(times_us, scores)
         if self._type.kind == "point":
-            # Copies, so that the caller may reuse its arrays.
-            self._open.pieces.append((times_us.copy(), scores.copy()))
+            self._open.weigh(times_us, scores, self._leave)
         return closed
 
     def _outside(self, times_us: NDArray[np.int64], first_score: float) -> list[Run]:
@@ -293,8 +223,9 @@ class StreamingGrouper:
     def open_runs(self) -> list[Run]:
         """Return the runs that have reached their threshold and have not been returned yet.
 
-        Their events are what they would be if nothing more came. Each will be returned by
-        `push_runs` or `finish_runs` under the same id; until then its score never falls.
+        Their events are what they would be if the video ended here. Each will be returned by
+        `push_runs` or `finish_runs` under the same id; until then its score never falls, and a
+        segment's start never moves. The cost does not depend on how long a run is.
         """
         return [run for grouper in self._groupers for run in grouper.open_runs()]
 
