@@ -58,7 +58,7 @@ def main() -> None:
     parser.add_argument("--limit-mb", type=int, default=2048)
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--runtime", default="auto")
-    parser.add_argument("--too-small-mb", type=int, nargs="*", default=[260, 110, 70])
+    parser.add_argument("--too-small-mb", type=int, nargs="*", default=[260, 190, 150])
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="prismata-small-") as temporary:
         work = Path(temporary)
@@ -68,7 +68,7 @@ def main() -> None:
         figures["refused"] = refused(settings, work / "videos", given)
         print(f"\nin a group of 200 MB the command says: {figures['refused']['said']}")
         figures["too_small"] = [
-            starve(settings, work / "videos", limit_mb, given) for limit_mb in given.too_small_mb
+            starve(settings, work / "videos", limit_mb) for limit_mb in given.too_small_mb
         ]
         for row in figures["too_small"]:
             print(f"child in {row['limit_mb']} MB: {row['state']}; {row['message']}")
@@ -180,10 +180,9 @@ def refused(settings: Settings, videos: Path, given: argparse.Namespace) -> dict
         }
 
 
-def starve(
-    settings: Settings, videos: Path, limit_mb: int, given: argparse.Namespace
-) -> dict[str, Any]:
-    """Detect with only the child in a group that may be too small for it."""
+def starve(settings: Settings, videos: Path, limit_mb: int) -> dict[str, Any]:
+    """Detect in fp32 with only the child in a group that may be too small for it."""
+    settings = settings.model_copy(update={"feature_cache_gb": 0.0})
     with MemoryGroup("prismata-starved", limit_mb=limit_mb) as group:
         plain, detect_model.DETECT_CHILD = (
             detect_model.DETECT_CHILD,
@@ -195,7 +194,8 @@ def starve(
             settings, open_storage(settings), catalog, JobRunner(catalog.jobs, supervisor)
         )
         with bench:
-            request = DetectRequest("", precision=given.precision, runtime=given.runtime)
+            # Nothing of this run can be dropped and read again, so it hits the limit reliably.
+            request = DetectRequest("", precision="fp32", runtime="onnxruntime")
             sources = find_sources(bench, [str(videos / "00.mp4")])
             report: VideoReport = detect_many(bench, sources, request, again=True)[0]
             job = bench.catalog.jobs.get(bench.catalog.detections.get(report.run_id).job_id or "")
