@@ -37,7 +37,7 @@ from classic_path import run_classic
 from footage import build_clip
 from speed_bundle import speed_bundle, with_clip
 
-from prismata.core.ports import ChildLimits
+from prismata.core.ports import ChildLimits, ChildOutcome, MessageHandler
 from prismata.core.time import FrameTimeline
 from prismata.detection.bundle import load_bundle
 from prismata.detection.frames import FrameBatches
@@ -206,22 +206,7 @@ def in_rounds(measures: dict[str, Callable[[], Figures]], rounds: int) -> dict[s
 def ours(clip: Path, bundle: Path, runtime: str, precision: str) -> Figures:
     """Run the detection child as production does, torch made impossible to import."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    messages: Figures = {}
-    outcome = ChildSupervisor(nice=0).run(
-        NO_TORCH_CHILD,
-        {
-            "video": str(clip),
-            "bundle": str(bundle),
-            "runtime": runtime,
-            "precision": precision,
-            "profile": "normal",
-        },
-        on_message=messages.update,
-        limits=ChildLimits(),
-    )
-    if outcome.result is None:
-        sys.exit(f"our child {outcome.state.value}: {outcome.message}")
-    result = outcome.result
+    outcome, result = run_child(clip, bundle, runtime, precision)
     return {
         "wall_s": round(outcome.wall_seconds, 2),
         "cpu_s": _cpu_since(before),
@@ -231,6 +216,29 @@ def ours(clip: Path, bundle: Path, runtime: str, precision: str) -> Figures:
         "stages_s": result["timing_s"],
         "runtime": result["runtime"],
     }
+
+
+def run_child(
+    clip: Path,
+    bundle: Path,
+    runtime: str,
+    precision: str,
+    on_message: MessageHandler = lambda _message: None,
+) -> tuple[ChildOutcome, Figures]:
+    """Run the child and return how it ended, and its result; end the program if it has none."""
+    request = {
+        "video": str(clip),
+        "bundle": str(bundle),
+        "runtime": runtime,
+        "precision": precision,
+        "profile": "normal",
+    }
+    outcome = ChildSupervisor(nice=0).run(
+        NO_TORCH_CHILD, request, on_message=on_message, limits=ChildLimits()
+    )
+    if outcome.result is None:
+        sys.exit(f"our child {outcome.state.value}: {outcome.message}")
+    return outcome, outcome.result
 
 
 def with_settings(

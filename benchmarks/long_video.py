@@ -11,17 +11,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from detect_vs_classic import CLIPS, NO_TORCH_CHILD, PROJECT, SAMPLE_FPS
+from detect_vs_classic import CLIPS, PROJECT, SAMPLE_FPS, run_child
 from footage import build_clip
 from speed_bundle import speed_bundle
-
-from prismata.core.ports import ChildLimits
-from prismata.jobs import ChildSupervisor
 
 SHORT_MINUTES = 10.0
 
@@ -74,27 +70,14 @@ def detect(clip: Path, bundle: Path, runtime: str, precision: str) -> dict[str, 
         elif message["type"] == "memory":
             resident.append((done, float(message["rss_mb"])))
 
-    outcome = ChildSupervisor(nice=0).run(
-        NO_TORCH_CHILD,
-        {
-            "video": str(clip),
-            "bundle": str(bundle),
-            "runtime": runtime,
-            "precision": precision,
-            "profile": "normal",
-        },
-        on_message=on_message,
-        limits=ChildLimits(),
-    )
-    if outcome.result is None:
-        sys.exit(f"our child {outcome.state.value}: {outcome.message}")
+    outcome, result = run_child(clip, bundle, runtime, precision, on_message)
     early = [memory for samples, memory in resident if samples <= short_samples]
     return {
         "wall_s": round(outcome.wall_seconds, 1),
         "rss_at_10_min_mb": early[-1],
         "rss_at_end_mb": resident[-1][1],
         "peak_mb": outcome.peak_rss_mb,
-        "samples": outcome.result["samples"],
+        "samples": result["samples"],
     }
 
 

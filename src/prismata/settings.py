@@ -117,6 +117,11 @@ class Settings(BaseSettings):
         return self.data_dir / "cache"
 
     @property
+    def feature_cache_bytes(self) -> int:
+        """Bound of the cache of encoded frames, shared by training and detection; 0 = no cache."""
+        return int(self.feature_cache_gb * 10**9)
+
+    @property
     def catalog_url(self) -> str:
         """The catalog's SQLAlchemy URL, the default filled in."""
         chosen = self.database_url.get_secret_value()

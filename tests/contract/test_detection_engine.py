@@ -81,6 +81,14 @@ def test_another_head_on_the_same_encoder_shares_the_features(request_of, flash_
     assert result["model"]["name"] == "another model"
 
 
+def test_what_another_reader_read_does_not_stand_in(request_of):
+    detect(request_of())
+    result, _ = detect(request_of(reader="opencv"))
+    assert result["settings"]["reader"] == "opencv"
+    assert not result["frames"]["from_cache"]
+    assert result["frames"]["decoded"] > 0
+
+
 def test_damaged_features_are_computed_anew(request_of, tmp_path):
     first, _ = detect(request_of())
     entry = next((tmp_path / "features").glob("*.features"))

@@ -27,7 +27,7 @@ from prismata.detection.windows import repeated
 BATCH = 8
 SAMPLES_AT_ONCE = 256
 """Rows of features written together where a frame stands for many samples."""
-FEATURE_BYTES = 5 * 1024**3
+FEATURE_BYTES = 5 * 10**9
 """Default bound of the features: that of `PRISMATA_FEATURE_CACHE_GB`."""
 
 Progress = Callable[[int, int], None]

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prismata.core.child import ChildReporter, current_rss_mb
+from prismata.core.child import ChildReporter
 from prismata.core.modelcard import ModelCard
 from prismata.core.time import FrameTimeline
 from prismata.detection.bundle import CARD_FILE, LoadedModel, load_bundle
@@ -103,6 +103,7 @@ def detect_with(
         clip.width,
         clip.height,
         card.motion_gate,
+        str(request.get("reader", "pyav")),
     )
     shape = (len(detection.plan), card.feature_size)
     features = cache.open(key, shape)
@@ -216,5 +217,4 @@ class _Detection:
             timeline=self._timeline,
             runtime=self._runtime,
             settings=self._settings,
-            rss_mb=current_rss_mb(),
         )

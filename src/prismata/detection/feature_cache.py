@@ -42,6 +42,8 @@ class FeatureKey:
     width: int
     height: int
     motion_gate: MotionGate | None = None
+    reader: str = "pyav"
+    """Readers agree on which frame, not on every bit of it."""
 
     def digest(self) -> str:
         """Return the name that features of this key go by; equal keys have the same name."""

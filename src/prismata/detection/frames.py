@@ -24,8 +24,8 @@ from prismata.core.time import FrameTimeline, SamplePlan
 from prismata.media import VideoReader, open_video
 
 QUEUE_BATCHES = 3
-COARSE_CORES = 4
-"""Up to so many cores one decoder thread keeps up with the encoder beside it. More threads are more
+CORES_PER_DECODER_THREAD = 4
+"""On so many cores one decoder thread keeps up with the encoder beside it. More threads are more
 work in all (frame threads of H.264: 5 to 20 % more, measured), which the encoder then lacks."""
 
 PATIENCE_SECONDS = 1.0
@@ -84,7 +84,7 @@ class FrameBatches:
             path,
             timeline=timeline,
             reader=reader,
-            threads=threads or max(1, usable_cores() // COARSE_CORES),
+            threads=threads or max(1, usable_cores() // CORES_PER_DECODER_THREAD),
             only_key_frames=only_key_frames,
         )
         # The thread knows the filler and not us: when we are dropped, it stops.

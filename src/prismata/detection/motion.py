@@ -12,8 +12,6 @@ from prismata.core.time import to_us
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 """Weights of red, green and blue (ITU-R BT.601)."""
-CHUNK = 64
-"""Frames looked at together in a long, possibly memory-mapped array."""
 
 
 def brightness_grid(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -63,18 +61,6 @@ class MotionFilter:
             if marks[number]:
                 self._grid, self._since_us = grid.copy(), time_us
         return marks
-
-
-def gate_frames(
-    frames: NDArray[np.uint8], times_us: NDArray[np.int64], gate: MotionGate
-) -> NDArray[np.bool_]:
-    """Return `(K,)` marks for all `(K, H, W, 3)` frames of a video: True = must be encoded."""
-    motion = MotionFilter(gate)
-    parts = [
-        motion.must_encode(np.asarray(frames[start : start + CHUNK]), times_us[start:])
-        for start in range(0, len(frames), CHUNK)
-    ]
-    return np.concatenate(parts) if parts else np.zeros(0, np.bool_)
 
 
 def _cells(length: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

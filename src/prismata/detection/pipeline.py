@@ -18,7 +18,7 @@ from prismata.core.child import current_rss_mb
 from prismata.core.events import Event
 from prismata.core.scores import ScoreTrack
 from prismata.core.time import FrameTimeline, SamplePlan
-from prismata.detection.frames import FrameBatches
+from prismata.detection.frames import FrameBatch, FrameBatches
 from prismata.detection.growing import GrowingArray
 from prismata.detection.scorers import BundleScorer, Scorer, WindowScores
 from prismata.media.coarse import coarse_plan
@@ -155,7 +155,7 @@ class _Run:
         self._scores = GrowingArray((len(card.event_types),), np.float32)
         self._grouper = StreamingGrouper(card.event_types, card.rules)
 
-    def waited_for(self, batches: FrameBatches) -> Iterator:  # type: ignore[type-arg]
+    def waited_for(self, batches: FrameBatches) -> Iterator[FrameBatch]:
         """Pass batches on and keep the time that waiting for them took."""
         while True:
             asked = time.perf_counter()

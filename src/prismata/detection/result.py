@@ -46,7 +46,6 @@ def build_result(
     timeline: FrameTimeline,
     runtime: RuntimeInfo,
     settings: dict[str, Any],
-    rss_mb: float | None,
 ) -> dict[str, Any]:
     """Return the DetectionResult: what was found and everything that was really used."""
     return {
@@ -75,7 +74,6 @@ def build_result(
         "runtime": asdict(runtime),
         "timing_s": {stage: round(value, 3) for stage, value in output.seconds.items()},
         "frames": asdict(output.frames),
-        "rss_mb": rss_mb,
         "samples": output.frames.sampled,
         "windows": len(output.track),
         "machine": f"{platform.system()} {platform.machine()}",

@@ -41,8 +41,8 @@ class WindowScores:
 
     __slots__ = ("centres", "scores")
 
-    def __init__(self, centres: list[int] | NDArray[np.int64], scores: NDArray[np.float32]) -> None:
-        self.centres: NDArray[np.int64] = np.asarray(centres, np.int64)
+    def __init__(self, centres: NDArray[np.int64], scores: NDArray[np.float32]) -> None:
+        self.centres = centres
         self.scores = scores
 
 

@@ -90,19 +90,19 @@ def admit(
     Raises:
         UnavailableError: If not even the small profile fits; nothing has been started.
     """
-    ladder: tuple[Profile, ...] = (profile, "small") if profile == "normal" else (profile,)
-    needs = [Admission(step, memory_need(bench, model, video, wanted, step)) for step in ladder]
-    free = available()
-    if free is None:
-        return needs[0]
-    for admission in needs:
-        if admission.need.mb <= free + held_mb:
-            return admission
-    least = needs[-1].need
-    origin = "as earlier runs took" if least.source == "learned" else "by the size of its model"
+    left = available()
+    free = float("inf") if left is None else left + held_mb
+    need = memory_need(bench, model, video, wanted, profile)
+    if need.mb <= free:
+        return Admission(profile, need)
+    if profile == "normal":
+        need = memory_need(bench, model, video, wanted, "small")
+        if need.mb <= free:
+            return Admission("small", need)
+    origin = "as earlier runs took" if need.source == "learned" else "by the size of its model"
     raise UnavailableError(
-        f"detection on {video.name!r} needs about {least.mb:.0f} MB of memory ({origin}), and "
-        f"{free + held_mb:.0f} MB are free; close other programs, or use a smaller model"
+        f"detection on {video.name!r} needs about {need.mb:.0f} MB of memory ({origin}), and "
+        f"{free:.0f} MB are free; close other programs, or use a smaller model"
     )
 
 

@@ -28,8 +28,6 @@ from prismata.services.detect_model import ModelOnDisk, bring_model
 from prismata.services.detect_recording import PreparedDetection, Recording
 from prismata.services.workbench import LiveJob, Workbench
 
-_BYTES_PER_GB = 10**9
-
 
 @dataclass(frozen=True, slots=True)
 class DetectRequest:
@@ -260,7 +258,7 @@ def _child_request(
     timeline.write_bytes(bench.storage.get(video.timeline_key))
     cache = {
         "folder": str(settings.cache_dir.resolve() / "features"),
-        "max_bytes": int(settings.feature_cache_gb * _BYTES_PER_GB),
+        "max_bytes": settings.feature_cache_bytes,
     }
     wanted = _arithmetic(bench, request)
     return {
@@ -276,7 +274,7 @@ def _child_request(
         "coarse": request.coarse,
         "measure_floors": request.measure_floors,
         # A profile is of the whole work, so nothing is taken from the cache for it.
-        "cache": cache if settings.feature_cache_gb and not request.measure_floors else None,
+        "cache": cache if settings.feature_cache_bytes and not request.measure_floors else None,
         **({"batch": request.batch} if request.batch else {}),
         **PROFILE_FIELDS[admission.profile],
     }

@@ -53,6 +53,7 @@ def test_what_was_written_comes_back_and_cannot_be_changed(cache):
         {"width": 112},
         {"height": 112},
         {"motion_gate": MotionGate()},
+        {"reader": "opencv"},
     ],
     ids=str,
 )

@@ -10,7 +10,7 @@ from prismata.core.errors import InvalidInputError
 from prismata.core.recipes import MotionGate
 from prismata.detection import encoding
 from prismata.detection.encoding import FrameFeatures
-from prismata.detection.motion import LUMA, MotionFilter, brightness_grid, gate_frames
+from prismata.detection.motion import LUMA, MotionFilter, brightness_grid
 
 STEP_US = 200_000
 GATE = MotionGate(threshold=4.0, max_hold_seconds=2.0)
@@ -21,6 +21,10 @@ def still(count, noise=0, size=(56, 70)):
     picture = dice.integers(40, 200, (*size, 3))
     frames = picture + dice.integers(-noise, noise + 1, (count, *size, 3))
     return frames.astype(np.uint8)
+
+
+def gate_frames(frames, times_us, gate):
+    return MotionFilter(gate).must_encode(frames, times_us)
 
 
 def instants(count):

@@ -21,7 +21,6 @@ from prismata.training.data import LabelledVideo, build_targets
 from prismata.worker.train.encoder_setup import EncoderSetup
 
 _FLOAT32_BYTES = 4
-_BYTES_PER_GB = 1024**3
 _MARGIN = 1.1
 
 
@@ -56,7 +55,7 @@ def gather(
     samples = clip.target_fps * total / 1e6 + len(records)
     # However small the cache is to be: what this run needs has to stay until it ends.
     needed = round(samples * feature_size * _FLOAT32_BYTES * _MARGIN)
-    bound = int(bench.settings.feature_cache_gb * _BYTES_PER_GB)
+    bound = bench.settings.feature_cache_bytes
     cache = ArrayCache(bench.settings.cache_dir, feature_bytes=max(bound, needed))
     done = 0
     gathered: dict[Split, list[LabelledVideo]] = {"train": [], "val": [], "test": []}

@@ -125,11 +125,13 @@ def _cost(
     ap_without: float | None,
     ap_with: float | None,
 ) -> dict[str, float | None]:
-    known = recall_without is not None and recall_with is not None
+    cost = None
+    if recall_without is not None and recall_with is not None:
+        cost = 100 * (recall_without - recall_with)
     return {
         "recall_without": recall_without,
         "recall_with": recall_with,
-        "recall_cost_points": 100 * (recall_without - recall_with) if known else None,  # type: ignore[operator]
+        "recall_cost_points": cost,
         "ap_without": ap_without,
         "ap_with": ap_with,
     }
