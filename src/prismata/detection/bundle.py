@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +11,7 @@ from prismata.core.machine import is_small_machine
 from prismata.core.modelcard import ModelCard
 from prismata.core.recipes import ClipSpec
 from prismata.core.runtimes import machine_facts
+from prismata.detection.heap import return_freed_memory
 from prismata.detection.runtimes import (
     FrameEncoder,
     OnnxEncoder,
@@ -126,6 +125,9 @@ def load_bundle(
     choice = choose_runtime(
         runtime, precision, card, machine_facts(), holds_int8=INT8_ENCODER_FILE in card.files
     )
+    # The head first: reading it takes twice its size for a moment, and then there is room for it.
+    head = OnnxHead(folder / TEMPORAL_FILE, num_frames=card.clip.num_frames, threads=threads)
+    return_freed_memory()
     encoder_path = folder / (INT8_ENCODER_FILE if choice.precision == "int8" else ENCODER_FILE)
     encoder, info = _open_encoder(
         encoder_path,
@@ -139,8 +141,7 @@ def load_bundle(
             f"{encoder_path.name} gives {encoder.feature_size} features, the card of "
             f"{card.name!r} says {card.feature_size}"
         )
-    head = OnnxHead(folder / TEMPORAL_FILE, num_frames=card.clip.num_frames, threads=threads)
-    _return_freed_memory()
+    return_freed_memory()
     key = f"{_digest_once(encoder_path)}:{info.precision}"
     if info.precision != "fp32":
         key += f":{info.name}"
@@ -173,14 +174,3 @@ def _open_encoder(
         threads, precision=choice.precision, device=encoder.device, batch=batch
     )
     return encoder, info
-
-
-def _return_freed_memory() -> None:
-    """Give back what reading and packing the weights left behind: 94 MB for ResNet18 in fp32.
-
-    The C library would keep it for later; with it, decoding and encoding would come on top.
-    """
-    if sys.platform == "linux":
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc has it, musl has not
-        if trim is not None:
-            trim(0)
