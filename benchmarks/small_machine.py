@@ -35,9 +35,11 @@ from websockets.sync.client import connect
 
 from prismata.catalog import Catalog, open_catalog
 from prismata.core.modelcard import ModelCard
-from prismata.jobs import ChildSupervisor, JobRunner
+from prismata.jobs import ChildSupervisor, JobEngine, JobRunner
+from prismata.jobs.dispatch import NoDispatcher
 from prismata.services import detect_model
 from prismata.services.access import mint_token
+from prismata.services.assignments import job_handlers
 from prismata.services.detect import DetectRequest
 from prismata.services.detect_batch import VideoReport, detect_many
 from prismata.services.video_sources import find_sources
@@ -189,10 +191,10 @@ def starve(settings: Settings, videos: Path, limit_mb: int) -> dict[str, Any]:
             tuple(group.inside(detect_model.DETECT_CHILD)),
         )
         catalog = open_catalog(settings.catalog_url)
-        supervisor = ChildSupervisor(oom_counter=group.oom_counter)
-        bench = Workbench(
-            settings, open_storage(settings), catalog, JobRunner(catalog.jobs, supervisor)
-        )
+        runner = JobRunner(catalog, ChildSupervisor(oom_counter=group.oom_counter))
+        engine = JobEngine(catalog, runner, NoDispatcher())
+        bench = Workbench(settings, open_storage(settings), catalog, engine)
+        runner.handlers = job_handlers(bench)
         with bench:
             # Nothing of this run can be dropped and read again, so it hits the limit reliably.
             request = DetectRequest("", precision="fp32", runtime="onnxruntime")
@@ -206,7 +208,7 @@ def starve(settings: Settings, videos: Path, limit_mb: int) -> dict[str, Any]:
             "state": report.state.value,
             "cause": report.cause.value if report.cause else None,
             "message": report.message,
-            "attempts_in_log": 1 + sum("first attempt:" in line for line in job.log_tail),
+            "attempts": job.attempt,
         }
 
 

@@ -20,6 +20,7 @@ from pydantic_settings import (
 )
 
 from prismata.core.errors import InvalidInputError
+from prismata.core.jobs import ResourceClass
 
 CONFIG_FILE = "prismata.toml"
 
@@ -68,6 +69,33 @@ class Settings(BaseSettings):
     feature_cache_gb: float = Field(
         5.0, ge=0, description="Bound of the cache of encoded frames in gigabytes; 0 = no cache."
     )
+    dispatcher: Literal["local", "celery", "none"] = Field(
+        "local",
+        description="Who runs jobs that the workbench starts: local = the workbench itself; celery "
+        "= workers that hear of them over a broker; none = workers that look by themselves.",
+    )
+    broker_url: SecretStr = Field(
+        SecretStr(""),
+        description="Broker for celery, for example redis://host:6379/0 or amqp://host.",
+    )
+    worker_cpu_slots: int = Field(
+        1, ge=0, description="Detections and trainings on the processor at once in one worker."
+    )
+    worker_gpu_slots: int = Field(
+        0, ge=0, description="Trainings on the GPU at once in one worker; 0 = it takes none."
+    )
+    worker_io_slots: int = Field(
+        2, ge=0, description="Preparations of videos at once in one worker."
+    )
+    spot: Literal["none", "aws"] = Field(
+        "none", description="Whose notice that this machine is to be taken away a worker heeds."
+    )
+    spot_metadata_url: str = Field(
+        "http://169.254.169.254", description="Where that notice is given."
+    )
+    train_on: Literal["cpu", "gpu"] = Field(
+        "cpu", description="Which workers take trainings: those with cpu or those with gpu slots."
+    )
     child_memory_mb: int = Field(
         0, ge=0, description="Address-space limit of a detection child in MB; 0 = none."
     )
@@ -103,7 +131,9 @@ class Settings(BaseSettings):
         )
         if self.weights_dir is not None:
             values["weights_dir"] = str(self.weights_dir.resolve())
-        values["database_url"] = self.database_url.get_secret_value()
+        for name in ("database_url", "broker_url"):
+            values[name] = getattr(self, name).get_secret_value()
+        values["dispatcher"] = "none"  # a child starts no jobs of its own
         return values
 
     @property
@@ -126,6 +156,15 @@ class Settings(BaseSettings):
         """The catalog's SQLAlchemy URL, the default filled in."""
         chosen = self.database_url.get_secret_value()
         return chosen or f"sqlite:///{(self.data_dir / 'prismata.db').resolve()}"
+
+    @property
+    def worker_slots(self) -> dict[ResourceClass, int]:
+        """How many jobs of each class one worker runs at once."""
+        return {
+            ResourceClass.CPU: self.worker_cpu_slots,
+            ResourceClass.GPU: self.worker_gpu_slots,
+            ResourceClass.IO: self.worker_io_slots,
+        }
 
     @property
     def domain_folders(self) -> tuple[Path, ...]:

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import logging
+import os
+import socket
 
-from prismata.catalog import open_catalog
+from prismata._version import __version__
+from prismata.catalog import Catalog, Claimant, open_catalog
+from prismata.core.errors import InvalidInputError, UnavailableError
+from prismata.core.processes import this_process
 from prismata.domains import DomainRegistry
-from prismata.jobs import ChildSupervisor, JobRunner
+from prismata.jobs import ChildSupervisor, JobEngine, JobRunner, Worker, WorkerTerms
+from prismata.jobs.dispatch import Dispatcher, LocalDispatcher, NoDispatcher
+from prismata.services.assignments import job_handlers
 from prismata.services.workbench import Workbench
 from prismata.settings import Settings, load_settings
 from prismata.storage import StorageBackend, open_storage
@@ -18,16 +25,54 @@ def open_workbench(settings: Settings | None = None) -> Workbench:
     Raises:
         UserError: If a setting cannot be used or something cannot be reached.
     """
-    chosen = settings or load_settings()
-    logging.basicConfig(level=chosen.log_level, format="%(levelname)s %(name)s %(message)s")
-    discover_domains(chosen)
-    catalog = open_catalog(chosen.catalog_url)
-    return Workbench(
-        settings=chosen,
-        storage=open_storage(chosen),
-        catalog=catalog,
-        jobs=JobRunner(catalog.jobs, ChildSupervisor()),
+    return _assemble(settings or load_settings())[0]
+
+
+def open_worker(settings: Settings) -> tuple[Workbench, Worker]:
+    """Open a workbench, and a worker that takes jobs of its catalog as the settings say.
+
+    Raises:
+        UserError: If a setting cannot be used or something cannot be reached.
+    """
+    bench, runner = _assemble(settings)
+    return bench, _make_worker(settings, bench.catalog, runner)
+
+
+def _assemble(settings: Settings) -> tuple[Workbench, JobRunner]:
+    logging.basicConfig(level=settings.log_level, format="%(levelname)s %(name)s %(message)s")
+    discover_domains(settings)
+    catalog = open_catalog(settings.catalog_url)
+    claimant = Claimant(f"{socket.gethostname()}:{os.getpid()}", this_process())
+    runner = JobRunner(catalog, ChildSupervisor(), claimant)
+    engine = JobEngine(catalog, runner, _open_dispatcher(settings, catalog, runner))
+    bench = Workbench(
+        settings=settings, storage=open_storage(settings), catalog=catalog, jobs=engine
     )
+    runner.handlers = job_handlers(bench)
+    return bench, runner
+
+
+def _make_worker(settings: Settings, catalog: Catalog, runner: JobRunner) -> Worker:
+    return Worker(catalog, runner, WorkerTerms(settings.worker_slots, version=__version__))
+
+
+def _open_dispatcher(settings: Settings, catalog: Catalog, runner: JobRunner) -> Dispatcher:
+    if settings.dispatcher == "none":
+        return NoDispatcher()
+    if settings.dispatcher == "local":
+        return LocalDispatcher(lambda: _make_worker(settings, catalog, runner))
+    if not settings.broker_url.get_secret_value():
+        raise InvalidInputError(
+            "PRISMATA_DISPATCHER is celery, but PRISMATA_BROKER_URL is empty; name the broker, for "
+            "example redis://127.0.0.1:6379/0"
+        )
+    try:
+        from prismata.jobs.celery_dispatch import CeleryDispatcher
+    except ModuleNotFoundError as error:
+        raise UnavailableError(
+            'PRISMATA_DISPATCHER is celery, which is not installed: pip install "prismata[celery]"'
+        ) from error
+    return CeleryDispatcher(settings.broker_url.get_secret_value())
 
 
 def discover_domains(settings: Settings) -> None:

@@ -19,7 +19,7 @@ STAYS_OUT = {
     "prismata.cli.main": LARGE,
     "prismata.detection": LARGE | CATALOG_AND_TABLES,
     "prismata.detection.__main__": LARGE | CATALOG_AND_TABLES,
-    "prismata.jobs": LARGE | CATALOG_AND_TABLES | VIDEO,
+    "prismata.jobs": LARGE | VIDEO | {"sklearn", "pandas"},
     "prismata.media": LARGE,
     "prismata.services": LARGE,
     "prismata.storage": LARGE,

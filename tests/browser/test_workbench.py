@@ -10,6 +10,7 @@ from contextlib import suppress
 import pytest
 
 from prismata.core.jobs import JobState
+from prismata.testing.children import wait_until_gone
 
 PAGES = {"": "undo", "train": "Start training", "analyze": "Run detection"}
 
@@ -91,6 +92,12 @@ def test_a_killed_detection_leaves_the_app_and_says_why(
     page.get_by_role("button", name="Run detection").click()
     page.get_by_text(re.compile("already running")).wait_for()
     os.kill(child, signal.SIGKILL)
+    wait_until_gone(child)
+    again = server.detection_child()
+    os.kill(again, signal.SIGSTOP)
+    page.get_by_text(re.compile("attempt 2")).wait_for()
+    page.get_by_text(re.compile("An attempt ended early: .* was killed")).wait_for()
+    os.kill(again, signal.SIGKILL)
     page.get_by_text(re.compile("^Killed")).wait_for()
     assert server.answers()
     (run,) = bench.catalog.detections.list(video_id=long_video.id)

@@ -11,7 +11,7 @@ import pytest
 
 from prismata.catalog import open_catalog
 from prismata.core.jobs import FailureCause, JobState
-from prismata.core.ports import ChildLimits
+from prismata.core.ports import Assignment, ChildLimits
 from prismata.jobs import ChildSupervisor, JobRunner
 from prismata.testing.children import (
     PATIENCE_SECONDS,
@@ -279,12 +279,13 @@ def test_two_threads_take_turns(session):
 
 def test_jobs_of_one_session_are_jobs_of_their_own(tmp_path):
     with open_catalog(f"sqlite:///{tmp_path / 'catalog.db'}") as catalog:
-        runner = JobRunner(catalog.jobs, ChildSupervisor())
-        ids = [catalog.jobs.submit("detect", {}, author="tester").id for _ in range(4)]
+        runner = JobRunner(catalog, ChildSupervisor())
+        runner.handlers = {"detect": lambda job: Assignment(VERSATILE, dict(job.params), NO_LIMITS)}
         doings = ["work", "refuse", "crash", "work"]
+        ids = [catalog.jobs.submit("detect", {"do": do}, author="tester").id for do in doings]
         with runner.session() as child:
-            for job_id, do in zip(ids, doings, strict=True):
-                runner.run_job(job_id, VERSATILE, {"do": do}, limits=NO_LIMITS, runner=child)
+            for job_id in ids:
+                runner.run_job(job_id, runner=child)
         jobs = [catalog.jobs.get(job_id) for job_id in ids]
         runner.close()
     assert [job.state for job in jobs] == [

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,8 +14,9 @@ import pytest
 from prismata.catalog import open_catalog
 from prismata.core.errors import ConflictError, InvalidInputError, UnavailableError
 from prismata.core.jobs import FailureCause, JobState
-from prismata.core.ports import ChildLimits
-from prismata.jobs import ChildSupervisor, JobRunner
+from prismata.core.ports import Assignment, ChildLimits
+from prismata.jobs import ChildSupervisor, JobRunner, Wish
+from prismata.jobs.lease import LEASE_SECONDS
 from prismata.testing.children import PATIENCE_SECONDS, handling_child
 
 LIMITS = ChildLimits(stall_seconds=PATIENCE_SECONDS)
@@ -47,9 +49,25 @@ def catalog(tmp_path, clock):
         yield opened
 
 
+class OneJobRunner(JobRunner):
+    """Runs jobs whose attempts all consist of what the test says."""
+
+    def made_of(self, argv, request=None, **more):
+        def assign(job):
+            asked = request(job) if callable(request) else (request or {})
+            return Assignment(argv, asked, LIMITS, **more)
+
+        self.handlers = {"detect": assign}
+        return self
+
+    def run_in_background(self, job_id):
+        claimed = self._leases.claim(job_id, lease_seconds=LEASE_SECONDS)
+        return self.attempt_in_background(claimed)
+
+
 @pytest.fixture
 def runner(catalog):
-    made = JobRunner(catalog.jobs, ChildSupervisor())
+    made = OneJobRunner(catalog, ChildSupervisor())
     yield made
     made.close()
 
@@ -73,9 +91,8 @@ def test_a_job_that_succeeds_keeps_what_the_success_handler_returns(runner, cata
         states.append(catalog.jobs.get(job_id).state)
         return {"events": len(result["events"])}
 
-    outcome = runner.run_job(
-        job_id, handling_child("return {'events': [1, 2, 3]}"), {}, limits=LIMITS, on_success=store
-    )
+    runner.made_of(handling_child("return {'events': [1, 2, 3]}"), on_success=store)
+    outcome = runner.run_job(job_id)
     job = catalog.jobs.get(job_id)
     assert outcome.state is job.state is JobState.SUCCEEDED
     assert job.result == {"events": 3}
@@ -85,23 +102,21 @@ def test_a_job_that_succeeds_keeps_what_the_success_handler_returns(runner, cata
     assert runner.live_runs() == []
 
 
-def test_a_job_that_fails_says_why_after_the_cleaning_up(runner, catalog, job_id):
+def test_a_job_that_fails_says_why_and_then_cleans_up(runner, catalog, job_id):
     seen = []
 
     def clean_up(outcome):
         seen.append((outcome.cause, catalog.jobs.get(job_id).state))
 
-    outcome = runner.run_job(
-        job_id,
+    runner.made_of(
         handling_child("""
             from prismata.core.errors import InvalidInputError
             print("about to fail")
             raise InvalidInputError("The clip is too short; choose a longer one.")
         """),
-        {},
-        limits=LIMITS,
-        on_failure=clean_up,
+        on_end=clean_up,
     )
+    outcome = runner.run_job(job_id)
     job = catalog.jobs.get(job_id)
     assert outcome.state is job.state is JobState.FAILED
     assert (job.cause, job.message) == (
@@ -109,31 +124,35 @@ def test_a_job_that_fails_says_why_after_the_cleaning_up(runner, catalog, job_id
         "The clip is too short; choose a longer one.",
     )
     assert job.log_tail == ("about to fail",)
-    assert seen == [(FailureCause.USER_ERROR, JobState.RUNNING)]
+    assert seen == [(FailureCause.USER_ERROR, JobState.FAILED)]
 
 
-def test_a_killed_child_fails_the_job_and_not_the_app(runner, catalog, job_id):
+def test_a_killed_child_gets_one_more_attempt_and_the_app_does_not_notice(runner, catalog, job_id):
+    killed = []
+
     def kill(message):
         os.kill(message["pid"], signal.SIGKILL)
+        killed.append(message["pid"])
 
-    runner.run_job(job_id, handling_child("time.sleep(600)"), {}, limits=LIMITS, on_message=kill)
+    runner.made_of(handling_child("time.sleep(600)")).run_job(job_id, on_message=kill)
     job = catalog.jobs.get(job_id)
-    assert (job.state, job.cause) == (JobState.FAILED, FailureCause.KILLED)
+    assert (job.state, job.cause, job.attempt) == (JobState.FAILED, FailureCause.KILLED, 2)
+    attempts = catalog.jobs.attempts(job_id)
+    assert [(item.cause, item.exit_code) for item in attempts] == [("killed", -9)] * 2
+    assert len(set(killed)) == 2
 
 
 def test_progress_can_be_read_while_the_job_runs(runner, catalog, job_id, tmp_path):
     go_on = tmp_path / "go-on"
-    live = runner.start_in_background(
-        job_id,
+    runner.made_of(
         handling_child(f"""
             reporter.progress(1, 4, "reading frames")
             while not pathlib.Path({str(go_on)!r}).exists():
                 time.sleep(0.05)
             return {{}}
-        """),
-        {},
-        limits=LIMITS,
+        """)
     )
+    live = runner.run_in_background(job_id)
     assert live.outcome is None
     wait_for(lambda: catalog.jobs.get(job_id).progress == 0.25)
     job = catalog.jobs.get(job_id)
@@ -144,48 +163,36 @@ def test_progress_can_be_read_while_the_job_runs(runner, catalog, job_id, tmp_pa
     assert catalog.jobs.get(job_id).progress == 1.0
 
 
-def test_a_chatty_child_costs_few_writes(catalog, job_id):
-    class CountingJobs:
-        """The real jobs, counted."""
+def test_a_chatty_child_costs_few_writes(runner, catalog, job_id, monkeypatch):
+    beats, messages = [], []
+    real = catalog.leases.heartbeat
 
-        def __init__(self, jobs):
-            self.claim, self.finish, self._jobs = jobs.claim, jobs.finish, jobs
-            self.beats = 0
+    def count(*args, **options):
+        beats.append(args)
+        return real(*args, **options)
 
-        def heartbeat(self, *args, **options):
-            self.beats += 1
-            return self._jobs.heartbeat(*args, **options)
-
-    jobs = CountingJobs(catalog.jobs)
-    runner = JobRunner(jobs, ChildSupervisor())
-    messages = []
-    outcome = runner.run_job(
-        job_id,
+    monkeypatch.setattr(catalog.leases, "heartbeat", count)
+    runner.made_of(
         handling_child("""
             for number in range(3000):
                 reporter.progress(number, 3000, str(number))
             return {}
-        """),
-        {},
-        limits=LIMITS,
-        on_message=messages.append,
+        """)
     )
-    runner.close()
+    outcome = runner.run_job(job_id, on_message=messages.append)
     assert outcome.state is JobState.SUCCEEDED
     assert len(messages) > 6000
-    assert 1 <= jobs.beats <= 2 + 2 * outcome.wall_seconds
+    assert 1 <= len(beats) <= 2 + 2 * outcome.wall_seconds
 
 
 @pytest.mark.parametrize("where", ["catalog", "live run", "runner"])
 def test_a_job_can_be_cancelled_from_everywhere(runner, catalog, job_id, where):
     cleaned_up = threading.Event()
-    live = runner.start_in_background(
-        job_id, SLEEP, {}, limits=LIMITS, on_failure=lambda _: cleaned_up.set()
-    )
+    live = runner.made_of(SLEEP, on_end=lambda _: cleaned_up.set()).run_in_background(job_id)
     if where == "catalog":
         catalog.jobs.request_cancel(job_id)
     elif where == "live run":
-        live.cancel()
+        live.ask(Wish.CANCEL)
     else:
         assert runner.cancel(job_id)
     assert live.wait(PATIENCE_SECONDS).state is JobState.CANCELLED
@@ -195,39 +202,32 @@ def test_a_job_can_be_cancelled_from_everywhere(runner, catalog, job_id, where):
     assert not runner.cancel(job_id)
 
 
-def test_closing_stops_what_runs_and_refuses_what_comes(runner, catalog, job_id):
+def test_closing_gives_back_what_runs_and_refuses_what_comes(runner, catalog, job_id):
     pids = []
-    live = runner.start_in_background(
-        job_id,
-        SLEEP,
-        {},
-        limits=LIMITS,
-        on_message=lambda message: pids.append(message.get("pid")),
-    )
+    runner.made_of(SLEEP, on_message=lambda message: pids.append(message.get("pid")))
+    live = runner.run_in_background(job_id)
     wait_for(lambda: pids)
     runner.close()
-    assert live.outcome.cause is FailureCause.LOST
+    assert live.outcome.cause is FailureCause.PREEMPTED
     job = catalog.jobs.get(job_id)
-    assert (job.state, job.cause) == (JobState.FAILED, FailureCause.LOST)
-    assert "start it again" in job.message
+    assert (job.state, job.failures) == (JobState.QUEUED, {"preempted": 1})
+    assert "waits for its next attempt" in job.message
     with pytest.raises(ProcessLookupError):
         os.kill(pids[0], 0)
     other = catalog.jobs.submit("detect", {}, author="tester")
     with pytest.raises(UnavailableError, match="shutting down"):
-        runner.run_job(other.id, SLEEP, {}, limits=LIMITS)
+        runner.run_job(other.id)
     assert catalog.jobs.get(other.id).state is JobState.QUEUED
 
 
 def test_who_lost_the_lease_stops_and_writes_nothing(runner, catalog, job_id, clock):
     cleaned_up = []
-    live = runner.start_in_background(
-        job_id, SLEEP, {}, limits=LIMITS, on_failure=cleaned_up.append
-    )
+    live = runner.made_of(SLEEP, on_end=cleaned_up.append).run_in_background(job_id)
 
     def was_reaped():
         clock.move_on(3600)
-        catalog.jobs.reap()
-        return catalog.jobs.get(job_id).state is JobState.FAILED
+        catalog.leases.reap()
+        return catalog.jobs.get(job_id).state is JobState.QUEUED
 
     wait_for(was_reaped)
     reaped = catalog.jobs.get(job_id)
@@ -237,12 +237,64 @@ def test_who_lost_the_lease_stops_and_writes_nothing(runner, catalog, job_id, cl
 
 
 def test_a_job_that_somebody_else_runs_is_not_started(runner, catalog, job_id):
-    catalog.jobs.claim(job_id, lease_seconds=60)
+    catalog.leases.claim(job_id, lease_seconds=60)
     with pytest.raises(ConflictError):
-        runner.start_in_background(job_id, SLEEP, {}, limits=LIMITS)
-    with pytest.raises(ConflictError):
-        runner.run_job(job_id, SLEEP, {}, limits=LIMITS)
+        runner.made_of(SLEEP).run_job(job_id)
     assert runner.live_runs() == []
+
+
+def test_a_kind_of_job_that_nobody_knows_fails_in_words(runner, catalog):
+    job = catalog.jobs.submit("dance", {}, author="tester")
+    outcome = runner.made_of(SLEEP).run_job(job.id)
+    assert outcome.cause is FailureCause.USER_ERROR
+    assert "nobody here knows how to do a dance job" in catalog.jobs.get(job.id).message
+
+
+def test_what_an_earlier_attempt_has_finished_needs_no_child(runner, catalog, job_id):
+    runner.made_of(["/nowhere"], finished={"events": 3})
+    assert runner.run_job(job_id).state is JobState.SUCCEEDED
+    assert catalog.jobs.get(job_id).result == {"events": 3}
+
+
+def test_what_an_attempt_holds_is_let_go_of_after_it(runner, job_id):
+    held = []
+
+    def assign(job):
+        resources = ExitStack()
+        resources.callback(held.append, job.attempt)
+        return Assignment(handling_child("os.abort()"), {}, LIMITS, resources=resources)
+
+    runner.handlers = {"detect": assign}
+    runner.run_job(job_id)
+    assert held == [1, 2]
+
+
+def test_who_waits_for_a_job_gets_its_end_also_from_another_worker(runner, catalog, job_id):
+    """Between two attempts anybody may take it."""
+    other = OneJobRunner(catalog, ChildSupervisor()).made_of(handling_child("return {'n': 2}"))
+    runner.made_of(handling_child("os.abort()"))
+    real = catalog.leases.claim
+
+    def too_late(claimed_id, **options):
+        if catalog.jobs.get(claimed_id).attempt == 1:
+            other.run_in_background(claimed_id)
+        return real(claimed_id, **options)
+
+    runner._leases = Overlay(catalog.leases, claim=too_late)
+    outcome = runner.run_job(job_id)
+    assert (outcome.state, outcome.result) == (JobState.SUCCEEDED, {"n": 2})
+    assert catalog.jobs.get(job_id).attempt == 2
+    other.close()
+
+
+class Overlay:
+    """Something real, but for what a test puts in front of it."""
+
+    def __init__(self, real, **instead):
+        self._real, self._instead = real, instead
+
+    def __getattr__(self, name):
+        return self._instead.get(name) or getattr(self._real, name)
 
 
 @pytest.mark.parametrize("handler", ["on_message", "on_success"])
@@ -260,9 +312,8 @@ def test_a_handler_that_cannot_store_fails_the_job_in_words(
     def fail(_):
         raise error
 
-    outcome = runner.run_job(
-        job_id, handling_child("return {}"), {}, limits=LIMITS, **{handler: fail}
-    )
+    runner.made_of(handling_child("return {}"), **{handler: fail})
+    outcome = runner.run_job(job_id)
     job = catalog.jobs.get(job_id)
     assert outcome.state is job.state is JobState.FAILED
     assert outcome.cause is job.cause is cause
@@ -274,10 +325,9 @@ def test_a_broken_handler_is_recorded_and_raised(runner, catalog, job_id, handle
     def break_down(_):
         raise ZeroDivisionError("our bug")
 
+    runner.made_of(handling_child("return {}"), **{handler: break_down})
     with pytest.raises(ZeroDivisionError):
-        runner.run_job(
-            job_id, handling_child("return {}"), {}, limits=LIMITS, **{handler: break_down}
-        )
+        runner.run_job(job_id)
     job = catalog.jobs.get(job_id)
     assert (job.state, job.cause) == (JobState.FAILED, FailureCause.BUG)
     assert "our bug" in job.message
@@ -288,9 +338,8 @@ def test_a_broken_handler_in_the_background_is_logged(runner, catalog, job_id, c
     def break_down(_):
         raise ZeroDivisionError("our bug")
 
-    live = runner.start_in_background(
-        job_id, handling_child("return {}"), {}, limits=LIMITS, on_success=break_down
-    )
+    runner.made_of(handling_child("return {}"), on_success=break_down)
+    live = runner.run_in_background(job_id)
     assert live.wait(PATIENCE_SECONDS).cause is FailureCause.BUG
     wait_for(lambda: any("job_broke" in record.message for record in caplog.records))
     assert catalog.jobs.get(job_id).cause is FailureCause.BUG
@@ -306,98 +355,60 @@ AT_MOST = handling_child("""
 """Runs out of memory when it is allowed more than 100 MB."""
 
 
-@pytest.mark.parametrize("in_background", [False, True])
-def test_a_second_attempt_belongs_to_the_same_job_and_the_log_tells_of_both(
-    runner, catalog, job_id, in_background
-):
-    asked, failed = [], []
+def with_less(job):
+    return {"mb": 50 if job.failures.get("out_of_memory") else 500}
 
-    def with_less(outcome):
-        asked.append(outcome.cause)
-        return {"mb": 50}
 
-    options = {"limits": LIMITS, "retry": with_less, "on_failure": failed.append}
-    if in_background:
-        live = runner.start_in_background(job_id, AT_MOST, {"mb": 500}, **options)
-        outcome = live.wait(PATIENCE_SECONDS)
-    else:
-        outcome = runner.run_job(job_id, AT_MOST, {"mb": 500}, **options)
-    assert outcome.state is JobState.SUCCEEDED
-    assert (asked, failed) == ([FailureCause.OUT_OF_MEMORY], [])
+def test_an_attempt_knows_what_became_of_those_before_it(runner, catalog, job_id):
+    ended = []
+    runner.made_of(AT_MOST, with_less, on_end=ended.append)
+    assert runner.run_job(job_id).state is JobState.SUCCEEDED
+    assert ended == []
     job = catalog.jobs.get(job_id)
-    assert (job.state, job.result, job.attempt) == (JobState.SUCCEEDED, {"mb": 50}, 1)
-    assert job.log_tail[0] == "allowed 500"
-    assert any("first attempt: The process ran out of memory" in line for line in job.log_tail)
-    assert job.log_tail[-1] == "allowed 50"
+    assert (job.result, job.attempt, job.message) == ({"mb": 50}, 2, "")
+    assert job.log_tail == ("allowed 50",)
+    first, second = catalog.jobs.attempts(job_id)
+    assert (first.state, first.cause) == (JobState.FAILED, FailureCause.OUT_OF_MEMORY)
+    assert first.log_tail[0] == "allowed 500"
+    assert (second.state, second.log_tail) == (JobState.SUCCEEDED, ("allowed 50",))
 
 
-def test_there_is_no_third_attempt(runner, catalog, job_id):
-    asked = []
-
-    def as_much_again(outcome):
-        asked.append(outcome)
-        return {"mb": 400}
-
-    outcome = runner.run_job(job_id, AT_MOST, {"mb": 500}, limits=LIMITS, retry=as_much_again)
-    assert len(asked) == 1
-    assert outcome.cause is catalog.jobs.get(job_id).cause is FailureCause.OUT_OF_MEMORY
+def test_as_much_memory_again_is_not_tried_a_third_time(runner, catalog, job_id):
+    outcome = runner.made_of(AT_MOST, {"mb": 500}).run_job(job_id)
+    job = catalog.jobs.get(job_id)
+    assert outcome.cause is job.cause is FailureCause.OUT_OF_MEMORY
+    assert job.attempt == 2
 
 
 def test_what_was_cancelled_is_not_tried_again(runner, catalog, job_id):
-    asked = []
-    live = runner.start_in_background(job_id, SLEEP, {}, limits=LIMITS, retry=asked.append)
-    live.cancel()
+    live = runner.made_of(SLEEP).run_in_background(job_id)
+    live.ask(Wish.CANCEL)
     assert live.wait(PATIENCE_SECONDS).state is JobState.CANCELLED
-    assert asked == []
+    assert catalog.jobs.get(job_id).attempt == 1
 
 
 def test_who_cancels_while_a_child_fails_gets_no_second_attempt(runner, catalog, job_id):
-    asked = []
-
     def cancel(message):
         if message["type"] == "error":
-            runner.cancel(job_id)
+            catalog.jobs.request_cancel(job_id)
 
-    runner.run_job(
-        job_id, AT_MOST, {"mb": 500}, limits=LIMITS, on_message=cancel, retry=asked.append
-    )
-    assert asked == []
-
-
-def test_a_long_log_keeps_something_of_both_attempts(runner, catalog, job_id):
-    chatty = handling_child("""
-        for number in range(300):
-            print(request["name"], number)
-        raise ValueError if request["name"] == "first" else SystemExit
-    """)
-    runner.run_job(
-        job_id, chatty, {"name": "first"}, limits=LIMITS, retry=lambda _: {"name": "second"}
-    )
-    log = catalog.jobs.get(job_id).log_tail
-    assert len(log) == 100
-    assert any("ValueError" in line for line in log[:50])
-    assert log[-1] == "second 299"
+    runner.made_of(AT_MOST, {"mb": 500}).run_job(job_id, on_message=cancel)
+    assert catalog.jobs.get(job_id).attempt == 1
 
 
 def test_a_failed_clean_up_does_not_leave_the_job_running(runner, catalog, job_id):
     def break_down(_):
         raise ZeroDivisionError("cannot clean up")
 
+    runner.made_of(handling_child("os.abort()"), on_end=break_down)
     with pytest.raises(ZeroDivisionError):
-        runner.run_job(
-            job_id, handling_child("os.abort()"), {}, limits=LIMITS, on_failure=break_down
-        )
+        runner.run_job(job_id)
     assert catalog.jobs.get(job_id).cause is FailureCause.CRASHED
 
 
 def test_a_result_that_cannot_be_stored_fails_the_job(runner, catalog, job_id):
-    outcome = runner.run_job(
-        job_id,
-        handling_child("return {}"),
-        {},
-        limits=LIMITS,
-        on_success=lambda _: {"x": float("nan")},
-    )
+    runner.made_of(handling_child("return {}"), on_success=lambda _: {"x": float("nan")})
+    outcome = runner.run_job(job_id)
     assert outcome.state is catalog.jobs.get(job_id).state is JobState.FAILED
 
 
@@ -406,56 +417,52 @@ def test_ctrl_c_cancels_the_job_and_comes_out(runner, catalog, job_id):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        runner.run_job(job_id, SLEEP, {}, limits=LIMITS, on_message=interrupt)
+        runner.made_of(SLEEP).run_job(job_id, on_message=interrupt)
     assert catalog.jobs.get(job_id).state is JobState.CANCELLED
 
 
-def test_a_catalog_that_is_away_for_a_moment_costs_no_work(catalog, job_id):
-    class ForgetfulJobs:
-        """The real jobs behind a connection that breaks now and then."""
+def test_a_catalog_that_is_away_for_a_moment_costs_no_work(runner, catalog, job_id):
+    refusals = []
 
-        def __init__(self, jobs):
-            self.claim, self._jobs = jobs.claim, jobs
-            self.refusals = []
+    def breaking_once(name):
+        real = getattr(catalog.leases, name)
 
-        def _break_once(self, name):
-            if name not in self.refusals:
-                self.refusals.append(name)
+        def call(*args, **options):
+            if name not in refusals:
+                refusals.append(name)
                 raise UnavailableError("the catalog cannot be reached")
+            return real(*args, **options)
 
-        def heartbeat(self, *args, **options):
-            self._break_once("heartbeat")
-            return self._jobs.heartbeat(*args, **options)
+        return call
 
-        def finish(self, *args, **options):
-            self._break_once("finish")
-            return self._jobs.finish(*args, **options)
-
-    jobs = ForgetfulJobs(catalog.jobs)
-    runner = JobRunner(jobs, ChildSupervisor())
-    outcome = runner.run_job(job_id, handling_child("return {'n': 1}"), {}, limits=LIMITS)
-    runner.close()
-    assert jobs.refusals == ["heartbeat", "finish"]
+    names = ("heartbeat", "end_attempt")
+    runner._leases = Overlay(catalog.leases, **{name: breaking_once(name) for name in names})
+    outcome = runner.made_of(handling_child("return {'n': 1}")).run_job(job_id)
+    assert refusals == ["heartbeat", "end_attempt"]
     assert outcome.state is catalog.jobs.get(job_id).state is JobState.SUCCEEDED
 
 
 APP_THAT_ENDS = """
 import sys, threading
 from prismata.catalog import open_catalog
-from prismata.core.ports import ChildLimits
+from prismata.core.ports import Assignment, ChildLimits
 from prismata.jobs import ChildSupervisor, JobRunner
 
 url, job_id, *argv = sys.argv[1:]
 started = threading.Event()
-runner = JobRunner(open_catalog(url).jobs, ChildSupervisor())
-runner.start_in_background(
-    job_id, argv, {}, limits=ChildLimits(), on_message=lambda message: started.set()
-)
+catalog = open_catalog(url)
+runner = JobRunner(catalog, ChildSupervisor())
+runner.handlers = {
+    "detect": lambda job: Assignment(
+        argv, {}, ChildLimits(), on_message=lambda message: started.set()
+    )
+}
+runner.attempt_in_background(catalog.leases.claim(job_id, lease_seconds=45))
 started.wait()
 """
 
 
-def test_an_app_that_ends_takes_its_jobs_along_and_says_so(catalog, job_id, tmp_path):
+def test_an_app_that_ends_gives_its_jobs_back_and_says_so(catalog, job_id, tmp_path):
     url = f"sqlite:///{tmp_path / 'catalog.db'}"
     app = subprocess.run(
         [sys.executable, "-c", APP_THAT_ENDS, url, job_id, *SLEEP],
@@ -466,4 +473,4 @@ def test_an_app_that_ends_takes_its_jobs_along_and_says_so(catalog, job_id, tmp_
     )
     assert (app.returncode, app.stderr) == (0, "")
     job = catalog.jobs.get(job_id)
-    assert (job.state, job.cause) == (JobState.FAILED, FailureCause.LOST)
+    assert (job.state, job.failures) == (JobState.QUEUED, {"preempted": 1})

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from prismata.core.jobs import FailureCause, JobState
-from prismata.core.ports import ChildLimits
+from prismata.core.jobs import JobState
 from prismata.core.scores import ScoreTrack
+from prismata.services import detect_model
 from prismata.services.detect import (
     DetectRequest,
     load_scores,
@@ -30,9 +30,7 @@ def detect(bench, video, model, **settings):
 
 def wait_for_end(bench):
     (job, *_) = bench.catalog.jobs.list(kind="detect")
-    live = bench.jobs._live.get(job.id)
-    if live is not None:
-        live.wait(60)
+    assert bench.jobs.follow(job.id).wait(60) is not None
     return bench.catalog.jobs.get(job.id)
 
 
@@ -113,30 +111,21 @@ def test_a_moved_threshold_is_what_the_next_run_uses(open_page, bench, video, mo
 
 def test_a_second_start_is_refused_politely(open_page, bench, video, model):
     prepared = prepare_detection(bench, DetectRequest(video.id, model.id))
-    try:
-        page = open_page("analyze")
-        assert page.test.button, "the page can be used while a run waits"
-        page.press("Run detection")
-        assert "already" in page.test.info[0].value
-        assert not page.test.error
-        assert len(bench.catalog.jobs.list(kind="detect")) == 1
-    finally:
-        prepared.resources.close()
+    page = open_page("analyze")
+    assert page.test.button, "the page can be used while a run waits"
+    page.press("Run detection")
+    assert "already" in page.test.info[0].value
+    assert not page.test.error
+    assert bench.catalog.jobs.list(kind="detect") == [prepared.job]
 
 
-def test_a_failed_run_says_its_cause_and_the_last_result_stays(open_page, bench, video, model):
+def test_a_failed_run_says_its_cause_and_the_last_result_stays(
+    open_page, bench, video, model, monkeypatch
+):
     detect(bench, video, model)
     prepared = prepare_detection(bench, DetectRequest(video.id, model.id))
-    with prepared.resources:
-        bench.jobs.run_job(
-            prepared.job.id,
-            ("sh", "-c", "kill -9 $$"),
-            prepared.request,
-            limits=ChildLimits(),
-            on_failure=lambda outcome: bench.catalog.detections.fail(
-                prepared.run.id, outcome.cause or FailureCause.BUG, outcome.message
-            ),
-        )
+    monkeypatch.setattr(detect_model, "DETECT_CHILD", ("sh", "-c", "kill -9 $$"))
+    run_detection(bench, prepared)
     page = open_page("analyze")
     assert page.test.error[0].value.startswith("Killed")
     assert "Below is the result of" in page.words
@@ -146,9 +135,8 @@ def test_a_failed_run_says_its_cause_and_the_last_result_stays(open_page, bench,
 
 def test_a_running_job_can_be_cancelled(open_page, bench, video, model):
     prepared = prepare_detection(bench, DetectRequest(video.id, model.id))
-    with prepared.resources:
-        page = open_page("analyze")
-        page.press("Cancel")
+    page = open_page("analyze")
+    page.press("Cancel")
     job = bench.catalog.jobs.get(prepared.job.id)
     assert job.state is JobState.CANCELLED
     assert "ancelled before it finished" in page.words

@@ -7,7 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from prismata.core.events import Event
-from prismata.core.jobs import JobState
+from prismata.core.jobs import FailureCause, JobState
 from prismata.domains import DomainRegistry
 from prismata.services.labels import add_label
 from prismata.services.train import TrainRequest, prepare_training
@@ -90,9 +90,7 @@ class TestTrain:
             assert (recipe["encoder"], recipe["frozen"], recipe["epochs"]) == ("tiny", False, 30)
         finally:
             bench.jobs.cancel(job.id)
-            live = bench.jobs._live.get(job.id)
-            if live is not None:
-                live.wait(30)
+            assert bench.jobs.follow(job.id).wait(30) is not None
 
     def test_a_run_that_goes_shows_its_epochs(self, open_page, bench, labelled):
         run = prepare_training(bench, TrainRequest("flashes")).run
@@ -116,16 +114,16 @@ class TestTrain:
 
     def test_a_failed_run_says_why(self, open_page, bench, labelled):
         prepared = prepare_training(bench, TrainRequest("flashes"))
-        token = bench.catalog.jobs.claim(prepared.job.id, lease_seconds=60).lease_token
-        bench.catalog.runs.fail(prepared.run.id, "there was no memory left")
-        bench.catalog.jobs.finish(
-            prepared.job.id,
-            token,
-            state=JobState.FAILED,
-            cause="out_of_memory",
-            message="there was no memory left",
-            log_tail=["last words"],
-        )
+        for _ in range(2):  # one attempt more follows lost memory
+            token = bench.catalog.leases.claim(prepared.job.id, lease_seconds=60).lease_token
+            bench.catalog.leases.end_attempt(
+                prepared.job.id,
+                token,
+                state=JobState.FAILED,
+                cause=FailureCause.OUT_OF_MEMORY,
+                message="there was no memory left",
+                log_tail=["last words"],
+            )
         page = open_train(open_page)
         assert page.test.error[0].value == "Out of memory\\: there was no memory left"
         assert "last words" in page.words

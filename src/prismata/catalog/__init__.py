@@ -13,9 +13,11 @@ from prismata.catalog.label_records import (
     LoadedLabels,
     SheetRecord,
 )
+from prismata.catalog.leases import Claimant, LeaseRepository, Offer
 from prismata.catalog.library import VideoOverview
 from prismata.catalog.opening import Catalog, open_catalog
 from prismata.catalog.records import (
+    AttemptRecord,
     DatasetVersionRecord,
     DetectionRunRecord,
     EventDraft,
@@ -31,14 +33,17 @@ from prismata.catalog.records import (
     TrainingRunRecord,
     VideoRecord,
     VideoRemoval,
+    WorkerRecord,
 )
 
 __all__ = [
     "LABEL_FIELDS",
     "AnnotatorRecord",
+    "AttemptRecord",
     "Catalog",
     "Change",
     "Changes",
+    "Claimant",
     "DatasetVersionRecord",
     "DetectionRunRecord",
     "EventDraft",
@@ -46,10 +51,12 @@ __all__ = [
     "EventRecord",
     "FrozenAnnotation",
     "JobRecord",
+    "LeaseRepository",
     "LoadedLabels",
     "ModelKind",
     "ModelRecord",
     "ModelStage",
+    "Offer",
     "ReviewState",
     "SheetRecord",
     "Split",
@@ -57,5 +64,6 @@ __all__ = [
     "VideoOverview",
     "VideoRecord",
     "VideoRemoval",
+    "WorkerRecord",
     "open_catalog",
 ]

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.exc import (
     ArgumentError,
@@ -179,6 +179,19 @@ class Database:
         """
         with self._translated(), self._writers.begin() as session:
             yield session
+
+    def time_of(self, session: Session) -> datetime:
+        """Return "now" as all who share the catalog see it, for leases: the server's clock.
+
+        SQLite has no server; those who share it share the machine's clock. A clock that was handed
+        in always counts.
+        """
+        if self.is_sqlite or self.now is not utc_now:
+            return self.now()
+        moment: datetime | None = session.scalar(select(func.clock_timestamp()))
+        if moment is None:
+            raise InternalError(f"the catalog ({self.where}) does not know the time")
+        return moment.astimezone(UTC)
 
     @contextmanager
     def write_connection(self) -> Iterator[Connection]:

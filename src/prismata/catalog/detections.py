@@ -15,12 +15,13 @@ from sqlalchemy.orm import Session
 from prismata.catalog.columns import check_json
 from prismata.catalog.database import Database, new_id
 from prismata.catalog.events import event_columns
+from prismata.catalog.fencing import check_lease
 from prismata.catalog.lookup import get_row
 from prismata.catalog.records import DetectionRunRecord
 from prismata.catalog.schema import DetectionRunRow, EventRow, JobRow, ModelRow, VideoRow
 from prismata.core.errors import ConflictError
 from prismata.core.events import Event
-from prismata.core.jobs import FailureCause, JobState, check_transition
+from prismata.core.jobs import FailureCause, JobLease, JobState, check_transition
 
 
 class NewDetectionRun(TypedDict):
@@ -58,34 +59,8 @@ class DetectionRepository:
         Raises:
             NotFoundError: If there is no such video, model or job.
         """
-        job_id = fields.get("job_id")
-        settings = check_json(fields["settings"], "the settings")
         with self._database.write() as session:
-            get_row(session, VideoRow, fields["video_id"], "video")
-            get_row(session, ModelRow, fields["model_id"], "model")
-            if job_id is not None:
-                get_row(session, JobRow, job_id, "job")
-            row = DetectionRunRow(
-                id=new_id(),
-                video_id=fields["video_id"],
-                model_id=fields["model_id"],
-                job_id=job_id,
-                state=JobState.RUNNING,
-                settings=settings,
-                runtime=fields.get("runtime", ""),
-                result_key="",
-                scores_key="",
-                event_count=0,
-                peak_rss_mb=None,
-                wall_seconds=None,
-                cause=None,
-                message="",
-                created_at=self._database.now(),
-                finished_at=None,
-            )
-            session.add(row)
-            session.flush()
-            return _to_record(row)
+            return _to_record(insert_detection(session, fields, self._database.now()))
 
     def add_events(
         self, run_id: str, events: Sequence[Event], *, provisional: bool = True
@@ -110,18 +85,25 @@ class DetectionRepository:
             return _to_record(run)
 
     def finish(
-        self, run_id: str, events: Sequence[Event], **outcome: Unpack[DetectionOutcome]
+        self,
+        run_id: str,
+        events: Sequence[Event],
+        *,
+        lease: JobLease | None = None,
+        **outcome: Unpack[DetectionOutcome],
     ) -> DetectionRunRecord:
         """End a run with its final events; they replace the provisional ones in one step.
 
         Raises:
             NotFoundError: If there is no such run.
-            ConflictError: If it has ended already, for example because its job was lost.
+            ConflictError: If it has ended already, for example because its job was lost, or the
+                lease belongs to somebody else now.
         """
         changes: dict[str, Any] = {**outcome}
         if "settings" in outcome:
             changes["settings"] = check_json(outcome["settings"], "the settings")
         with self._database.write() as session:
+            check_lease(session, lease)
             run = get_row(session, DetectionRunRow, run_id, "detection run", lock=True)
             check_transition(run.state, JobState.SUCCEEDED)
             kept = _count_kept(session, run_id)
@@ -248,19 +230,51 @@ class DetectionRepository:
             return [_to_record(row) for row in session.scalars(query)]
 
 
-def end_detections_of_jobs(
-    session: Session, job_ids: Sequence[str], state: JobState, message: str, now: datetime
+def insert_detection(session: Session, fields: NewDetectionRun, now: datetime) -> DetectionRunRow:
+    """Enter a run as running, as part of the caller's transaction."""
+    settings = check_json(fields["settings"], "the settings")
+    job_id = fields.get("job_id")
+    get_row(session, VideoRow, fields["video_id"], "video")
+    get_row(session, ModelRow, fields["model_id"], "model")
+    if job_id is not None:
+        get_row(session, JobRow, job_id, "job")
+    row = DetectionRunRow(
+        id=new_id(),
+        video_id=fields["video_id"],
+        model_id=fields["model_id"],
+        job_id=job_id,
+        state=JobState.RUNNING,
+        settings=settings,
+        runtime=fields.get("runtime", ""),
+        result_key="",
+        scores_key="",
+        event_count=0,
+        peak_rss_mb=None,
+        wall_seconds=None,
+        cause=None,
+        message="",
+        created_at=now,
+        finished_at=None,
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def end_detection_of(
+    session: Session, job: JobRow, now: datetime, peak_rss_mb: float | None
 ) -> None:
-    """End the detection runs that went down with these jobs; part of the caller's transaction."""
-    check_transition(JobState.RUNNING, state)
+    """End the detection run that went down with its job; part of the caller's transaction."""
+    check_transition(JobState.RUNNING, job.state)
     run_ids = session.scalars(
         update(DetectionRunRow)
-        .where(DetectionRunRow.job_id.in_(job_ids), DetectionRunRow.state == JobState.RUNNING)
+        .where(DetectionRunRow.job_id == job.id, DetectionRunRow.state == JobState.RUNNING)
         .values(
-            state=state,
-            cause=FailureCause.LOST if state is JobState.FAILED else None,
-            message=message,
+            state=job.state,
+            cause=job.cause,
+            message=job.message,
             event_count=0,
+            peak_rss_mb=peak_rss_mb,
             finished_at=now,
         )
         .returning(DetectionRunRow.id)

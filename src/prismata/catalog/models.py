@@ -10,11 +10,13 @@ from sqlalchemy.orm import Session
 
 from prismata.catalog.columns import check_json, check_label
 from prismata.catalog.database import Database, new_id
+from prismata.catalog.fencing import check_lease
 from prismata.catalog.lookup import check_choice, find_row, get_row, next_name
 from prismata.catalog.records import ModelKind, ModelRecord, ModelStage
 from prismata.catalog.schema import ModelRow, TrainingRunRow
 from prismata.core.errors import ConflictError
 from prismata.core.events import check_name
+from prismata.core.jobs import JobLease
 
 
 class NewModel(TypedDict):
@@ -37,13 +39,14 @@ class ModelRepository:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, **fields: Unpack[NewModel]) -> ModelRecord:
+    def add(self, *, lease: JobLease | None = None, **fields: Unpack[NewModel]) -> ModelRecord:
         """Store a model.
 
-        Added as `production`, it takes the place of the one that is.
+        Added as `production`, it takes the place of the one that is. An attempt at a training that
+        comes here again, because the one before it got no further, replaces its model.
 
         Raises:
-            ConflictError: If the name is taken.
+            ConflictError: If the name is taken, or the lease belongs to somebody else now.
             NotFoundError: If there is no such training run.
             InvalidInputError: If the name, the domain, the kind or the stage cannot be used.
         """
@@ -55,9 +58,14 @@ class ModelRepository:
         run_id = fields.get("training_run_id")
         card = check_json(fields["card"], "the model card")
         with self._database.write() as session:
+            check_lease(session, lease)
             if run_id is not None:
                 get_row(session, TrainingRunRow, run_id, "training run")
-            if session.scalar(select(ModelRow.id).where(ModelRow.name == name)) is not None:
+            taken = session.scalar(select(ModelRow).where(ModelRow.name == name))
+            if taken is not None and lease is not None and taken.training_run_id == run_id:
+                session.delete(taken)
+                session.flush()
+            elif taken is not None:
                 raise ConflictError(
                     f"a model is already named {name!r}; choose another name, for example "
                     f"{next_name(session, ModelRow, name)!r}"

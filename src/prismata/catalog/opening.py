@@ -14,11 +14,13 @@ from prismata.catalog.detections import DetectionRepository
 from prismata.catalog.events import EventRepository
 from prismata.catalog.jobs import JobRepository
 from prismata.catalog.labels import LabelLogRepository
+from prismata.catalog.leases import LeaseRepository
 from prismata.catalog.library import LibraryRepository
 from prismata.catalog.models import ModelRepository
 from prismata.catalog.runs import TrainingRunRepository
 from prismata.catalog.upgrades import bring_up_to_date, check_up_to_date
 from prismata.catalog.videos import VideoRepository
+from prismata.catalog.workers import WorkerRepository
 
 
 class Catalog:
@@ -40,6 +42,8 @@ class Catalog:
         self.runs = TrainingRunRepository(database)
         self.detections = DetectionRepository(database)
         self.jobs = JobRepository(database)
+        self.leases = LeaseRepository(database)
+        self.workers = WorkerRepository(database)
 
     @property
     def where(self) -> str:

@@ -11,7 +11,8 @@ from datetime import datetime
 from typing import Any, Literal
 
 from prismata.core.events import Event
-from prismata.core.jobs import FailureCause, JobState
+from prismata.core.jobs import FailureCause, JobState, ResourceClass
+from prismata.core.processes import ProcessIdentity
 from prismata.core.time import TimeSpan
 
 EventOrigin = Literal["annotation", "detection"]
@@ -223,6 +224,11 @@ class JobRecord:
     kind: str
     """`ingest`, `train`, `detect`, `export`, …"""
     params: Json
+    resource_class: ResourceClass
+    rank: int
+    """Lower goes first; then the oldest."""
+    needs_mb: float | None
+    """Memory an attempt is expected to take; None: nobody said."""
     state: JobState
     dedupe_key: str | None
     """No two queued or running jobs share it."""
@@ -231,6 +237,13 @@ class JobRecord:
     lease_until: datetime | None
     attempt: int
     """How often it was claimed."""
+    failures: dict[str, int]
+    """Cause → how many attempts failed for it."""
+    not_before: datetime | None
+    """When the next attempt may begin; None: at once."""
+    blocked_since: datetime | None
+    blocked_note: str
+    """Why a queued job was passed over, for a person: what it needs and what is free."""
     progress: float
     """Share done, in [0, 1]."""
     progress_note: str
@@ -247,3 +260,41 @@ class JobRecord:
     """When the last attempt began."""
     finished_at: datetime | None
     cancel_requested: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRecord:
+    """One attempt at a job."""
+
+    job_id: str
+    number: int
+    """From 1."""
+    worker: str
+    """What people call the process that made it."""
+    process: ProcessIdentity
+    started_at: datetime
+    ended_at: datetime | None
+    state: JobState
+    """`running`, or how this attempt ended; `failed` also where another one followed."""
+    cause: FailureCause | None
+    message: str
+    exit_code: int | None
+    """Of the child; negative: the number of the signal that ended it."""
+    peak_rss_mb: float | None
+    log_tail: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerRecord:
+    """One process that takes jobs from the queue."""
+
+    id: str
+    """New with every start."""
+    name: str
+    process: ProcessIdentity
+    slots: dict[ResourceClass, int]
+    version: str
+    started_at: datetime
+    last_seen: datetime
+    draining: bool
+    """It takes no more jobs, because its machine is about to stop."""

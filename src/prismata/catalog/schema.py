@@ -37,7 +37,7 @@ from prismata.catalog.records import (
     ReviewState,
 )
 from prismata.core.events import EventKind
-from prismata.core.jobs import FailureCause, JobState
+from prismata.core.jobs import RETRY_RULES, FailureCause, JobState, ResourceClass
 from prismata.core.operations import OperationKind, SheetStatus
 
 METADATA = MetaData(
@@ -50,6 +50,9 @@ METADATA = MetaData(
     }
 )
 
+FINAL_CAUSES = tuple(cause for cause in FailureCause if RETRY_RULES[cause].retries is not None)
+"""What a job can end with; after the others another attempt always follows."""
+
 _ACTIVE = text("state IN ('queued', 'running')")
 _PRODUCTION = text("stage = 'production'")
 
@@ -59,7 +62,7 @@ def _states() -> CheckConstraint:
 
 
 def _causes() -> CheckConstraint:
-    return one_of("cause", FailureCause)
+    return one_of("cause", FINAL_CAUSES)
 
 
 def _failed_says_why() -> CheckConstraint:
@@ -120,18 +123,28 @@ class JobRow(Row):
             sqlite_where=_ACTIVE,
             postgresql_where=_ACTIVE,
         ),
-        Index(None, "state", "created_at"),
+        Index(None, "state", "rank", "created_at"),
         Index(None, "created_at"),
     )
 
     id: Mapped[str] = mapped_column(PlainText(64), primary_key=True)
     kind: Mapped[str] = mapped_column(PlainText(64))
     params: Mapped[Json] = mapped_column(JSON)
+    resource_class: Mapped[ResourceClass] = mapped_column(
+        enum_column(ResourceClass), server_default=ResourceClass.CPU
+    )
+    rank: Mapped[int] = mapped_column(server_default="0")
+    needs_mb: Mapped[float | None] = mapped_column(RealNumber)
     state: Mapped[JobState] = mapped_column(enum_column(JobState))
     dedupe_key: Mapped[str | None] = mapped_column(PlainText)
     lease_token: Mapped[str | None] = mapped_column(PlainText(64))
     lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     attempt: Mapped[int]
+    failures: Mapped[dict[str, int] | None] = mapped_column(JSON(none_as_null=True))
+    """Cause → how many attempts failed for it; None: none did."""
+    not_before: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    blocked_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    blocked_note: Mapped[str | None] = mapped_column(LooseText)
     progress: Mapped[float] = mapped_column(RealNumber)
     progress_note: Mapped[str] = mapped_column(LooseText)
     peak_rss_mb: Mapped[float | None] = mapped_column(RealNumber)
@@ -144,6 +157,45 @@ class JobRow(Row):
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     cancel_requested: Mapped[bool]
+
+
+class JobAttemptRow(Row):
+    """One attempt at a job: who made it and how it ended."""
+
+    __tablename__ = "job_attempt"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("job.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    worker: Mapped[str] = mapped_column(PlainText)
+    home: Mapped[str] = mapped_column(PlainText)
+    pid: Mapped[int] = mapped_column(BigInteger)
+    process_started: Mapped[str] = mapped_column(PlainText)
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    state: Mapped[JobState] = mapped_column(enum_column(JobState))
+    cause: Mapped[FailureCause | None] = mapped_column(enum_column(FailureCause))
+    message: Mapped[str] = mapped_column(LooseText)
+    exit_code: Mapped[int | None]
+    peak_rss_mb: Mapped[float | None] = mapped_column(RealNumber)
+    log_tail: Mapped[list[str]] = mapped_column(JSON)
+
+
+class WorkerRow(Row):
+    """One process that takes jobs from the queue."""
+
+    __tablename__ = "worker"
+
+    id: Mapped[str] = mapped_column(PlainText(64), primary_key=True)
+    name: Mapped[str] = mapped_column(PlainText)
+    home: Mapped[str] = mapped_column(PlainText)
+    pid: Mapped[int] = mapped_column(BigInteger)
+    process_started: Mapped[str] = mapped_column(PlainText)
+    slots: Mapped[dict[str, int]] = mapped_column(JSON)
+    """Resource class → how many jobs of it at once."""
+    version: Mapped[str] = mapped_column(PlainText)
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    last_seen: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    draining: Mapped[bool]
 
 
 class DatasetVersionRow(Row):

@@ -25,6 +25,8 @@ COMMANDS = {
     "evaluate": "Measure a model against labels.",
     "domains": "List, check and create domain plugins.",
     "serve": "Open the workbench in the browser.",
+    "worker": "Take jobs from the queue and run them.",
+    "jobs": "List jobs, look at one, call one off.",
     "doctor": "Check that everything needed is there.",
 }
 """In the order of a user's work; each is a file of this room."""

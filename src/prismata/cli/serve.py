@@ -41,7 +41,8 @@ def serve(
     chosen_host, chosen_port = host or settings.host, port or settings.port
     check_port_free(chosen_host, chosen_port)
     with open_workbench(settings) as bench:
-        bench.catalog.jobs.reap()
+        bench.catalog.leases.reap()
+        bench.jobs.begin()
         _serve(bench, chosen_host, chosen_port, browser=browser)
 
 

@@ -20,7 +20,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -146,6 +146,21 @@ class ChildReporter:
                 stream.flush()
         self._write(line)
         self._over = True
+
+
+@contextlib.contextmanager
+def asked_to_stop() -> Iterator[threading.Event]:
+    """Let SIGTERM set an event instead of ending the process where it stands.
+
+    For work that must not be left in the middle of a step; whoever uses this looks at the event
+    often, as the supervisor kills after its grace.
+    """
+    stop = threading.Event()
+    before = signal.signal(signal.SIGTERM, lambda _number, _frame: stop.set())
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 Handler = Callable[[dict[str, Any], ChildReporter], dict[str, Any]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -69,3 +69,49 @@ class ChildSessions(ChildRunner, Protocol):
         What ends a child is told for that request alone; the next one starts a new child.
         """
         ...
+
+
+SuccessHandler = Callable[[dict[str, Any]], dict[str, Any] | None]
+EndHandler = Callable[[ChildOutcome], None]
+
+
+def _ignore_message(message: Message) -> None:
+    del message
+
+
+def _keep_result(result: dict[str, Any]) -> dict[str, Any]:
+    return result
+
+
+def _ignore_end(outcome: ChildOutcome) -> None:
+    del outcome
+
+
+@dataclass(slots=True)
+class Assignment:
+    """One attempt at a job: what its child is told, and what becomes of what it says.
+
+    The handlers run in the thread that waits for the child. A `UserError` or `OSError` of
+    `on_message` or `on_success` fails the attempt with its message; any other exception fails it as
+    our bug.
+    """
+
+    argv: Sequence[str]
+    """The child's program and arguments."""
+    request: dict[str, Any]
+    """What the child gets to read, JSON values."""
+    limits: ChildLimits
+    on_message: MessageHandler = _ignore_message
+    """Gets every protocol message."""
+    on_success: SuccessHandler = _keep_result
+    """Gets the child's result while the job is still ours, to store what belongs into other tables;
+    returns what is kept with the job. It has as long as a lease."""
+    on_end: EndHandler = _ignore_end
+    """Told once the job has ended for good without success, to clean up; not called if the job was
+    taken away from us, because its new owner decides then."""
+    notes: Sequence[str] = ()
+    """Sentences about earlier attempts; they follow the message if this one fails too."""
+    resources: ExitStack = field(default_factory=ExitStack)
+    """Local copies and the like; let go of when the attempt is over."""
+    finished: dict[str, Any] | None = None
+    """An earlier attempt has done everything but say so: this is its result, and no child runs."""

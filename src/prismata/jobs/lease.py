@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
+from prismata.catalog import LeaseRepository
 from prismata.core.errors import ConflictError, NotFoundError, UnavailableError
-from prismata.core.jobs import FailureCause, JobState
 from prismata.core.protocol import Message
 
 logger = logging.getLogger(__name__)
@@ -16,53 +15,8 @@ logger = logging.getLogger(__name__)
 LEASE_SECONDS = 45.0
 """How long a job stays ours after the last heartbeat."""
 
-_BEAT_SECONDS = 2.0  # also the longest that a cancellation from another process waits
+_BEAT_SECONDS = 1.5  # also the longest that a cancellation from another process waits
 _WRITE_SECONDS = 0.5  # at most two writes a second, however chatty the child
-
-
-class Lease(Protocol):
-    """What a claim returns."""
-
-    @property
-    def lease_token(self) -> str | None:
-        """The fence: writes without the newest token are refused."""
-        ...
-
-
-class JobStore(Protocol):
-    """The part of the catalog's jobs that running one needs."""
-
-    def claim(self, job_id: str, *, lease_seconds: float) -> Lease:
-        """Take a queued job; a `ConflictError` if it is not to be had."""
-        ...
-
-    def heartbeat(
-        self,
-        job_id: str,
-        token: str,
-        *,
-        lease_seconds: float,
-        progress: float | None = None,
-        note: str | None = None,
-        peak_rss_mb: float | None = None,
-    ) -> bool:
-        """Renew the lease; True if somebody asked for the end; `ConflictError` if it is lost."""
-        ...
-
-    def finish(
-        self,
-        job_id: str,
-        token: str,
-        *,
-        state: JobState,
-        cause: FailureCause | None = None,
-        message: str = "",
-        result: dict[str, Any] | None = None,
-        peak_rss_mb: float | None = None,
-        log_tail: Sequence[str] = (),
-    ) -> object:
-        """Write the final state; a `ConflictError` if the lease is lost."""
-        ...
 
 
 class LeaseLostError(Exception):
@@ -73,13 +27,13 @@ class Pulse:
     """The heartbeat of one claimed job.
 
     Args:
-        store: Where the job is.
+        leases: Where the job's lease is.
         job_id: The job.
         token: What its claim returned.
     """
 
-    def __init__(self, store: JobStore, job_id: str, token: str) -> None:
-        self._store = store
+    def __init__(self, leases: LeaseRepository, job_id: str, token: str) -> None:
+        self._leases = leases
         self._job_id = job_id
         self._token = token
         self._latest: dict[str, Any] = {}
@@ -119,7 +73,7 @@ class Pulse:
         """
         now = time.monotonic()
         try:
-            self._cancel_requested = self._store.heartbeat(
+            self._cancel_requested = self._leases.heartbeat(
                 self._job_id, self._token, lease_seconds=LEASE_SECONDS, **self._latest
             )
         except (ConflictError, NotFoundError) as error:

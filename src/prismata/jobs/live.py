@@ -3,30 +3,48 @@
 from __future__ import annotations
 
 import threading
+from enum import Enum
 
+from prismata.core.jobs import JobLease
 from prismata.core.ports import ChildOutcome
 
 
-class LiveRun:
-    """A job that runs in this process right now."""
+class Wish(Enum):
+    """Why an attempt that runs here is to end."""
 
-    def __init__(self, job_id: str, lease_token: str) -> None:
-        self.job_id = job_id
-        self.lease_token = lease_token
+    CANCEL = "cancel"
+    """Somebody here does not want the job any more."""
+    GIVE_BACK = "give back"
+    """This process stops; the job is for another one to go on with."""
+
+
+class LiveRun:
+    """An attempt that runs in this process right now.
+
+    Args:
+        lease: What its claim returned.
+    """
+
+    def __init__(self, lease: JobLease) -> None:
+        self.lease = lease
         self.outcome: ChildOutcome | None = None
         """How it ended; None while it runs."""
-        self.app_stopping = threading.Event()
-        self._cancelled = threading.Event()
+        self._wish: Wish | None = None
         self._ended = threading.Event()
 
     @property
-    def is_stopping(self) -> bool:
-        """Whether somebody here asked for the end."""
-        return self._cancelled.is_set() or self.app_stopping.is_set()
+    def job_id(self) -> str:
+        """The job."""
+        return self.lease.job_id
 
-    def cancel(self) -> None:
+    @property
+    def wish(self) -> Wish | None:
+        """What somebody here asked for; the first wish counts."""
+        return self._wish
+
+    def ask(self, wish: Wish) -> None:
         """Ask for the end; returns at once."""
-        self._cancelled.set()
+        self._wish = self._wish or wish
 
     def wait(self, timeout_seconds: float | None = None) -> ChildOutcome | None:
         """Wait for the end; None if it still runs after `timeout_seconds`."""

@@ -4,23 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from prismata.catalog import JobRecord
 from prismata.core.errors import UnavailableError, UserError
 from prismata.core.jobs import FailureCause, JobState
 from prismata.core.ports import ChildOutcome
-from prismata.jobs.lines import LOG_LINES
 
-APP_STOPPED = "The app was stopped while this job was running; start it again."
-
-
-def both_attempts(first: ChildOutcome, second: ChildOutcome) -> ChildOutcome:
-    """Return how the second attempt ended, with a log that begins with the first."""
-    between = f"--- first attempt: {first.message} --- second attempt:"
-    kept = first.log_tail[-(LOG_LINES // 2 - 1) :]
-    log_tail = (*kept, between, *second.log_tail)
-    if len(log_tail) > LOG_LINES:
-        rest = LOG_LINES - len(kept) - 1
-        log_tail = (*kept, between, *second.log_tail[-rest:])
-    return replace(second, log_tail=log_tail)
+APP_STOPPED = "The app was stopped while this job was running, so it waits for its next attempt."
 
 
 def failed(cause: FailureCause, message: str) -> ChildOutcome:
@@ -28,8 +17,31 @@ def failed(cause: FailureCause, message: str) -> ChildOutcome:
     return ChildOutcome(state=JobState.FAILED, cause=cause, message=message)
 
 
+def given_back(outcome: ChildOutcome) -> ChildOutcome:
+    """Return what becomes of a child that was stopped because this process stops."""
+    return replace(
+        outcome, state=JobState.FAILED, cause=FailureCause.PREEMPTED, message=APP_STOPPED
+    )
+
+
+def as_recorded(job: JobRecord) -> ChildOutcome:
+    """Return how a job ended that somebody else ran, as the catalog tells it."""
+    seconds = 0.0
+    if job.started_at and job.finished_at:
+        seconds = (job.finished_at - job.started_at).total_seconds()
+    return ChildOutcome(
+        state=job.state,
+        cause=job.cause,
+        message=job.message,
+        result=(job.result or {}) if job.state is JobState.SUCCEEDED else None,
+        peak_rss_mb=job.peak_rss_mb or 0.0,
+        wall_seconds=seconds,
+        log_tail=job.log_tail,
+    )
+
+
 def what_broke(error: BaseException) -> ChildOutcome:
-    """Name what stopped a run from our side."""
+    """Name what stopped an attempt from our side."""
     if isinstance(error, UnavailableError):
         return failed(FailureCause.STORAGE, str(error))
     if isinstance(error, UserError):
@@ -48,4 +60,4 @@ def what_broke(error: BaseException) -> ChildOutcome:
             f"Something went wrong that should not ({type(error).__name__}: {error}); "
             "nothing was kept of this run. The app's log has the details for a bug report.",
         )
-    return failed(FailureCause.LOST, APP_STOPPED)
+    return failed(FailureCause.PREEMPTED, APP_STOPPED)

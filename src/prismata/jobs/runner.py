@@ -1,7 +1,7 @@
-"""Run a job of the catalog: claim, child, heartbeat, end.
+"""Make attempts at jobs of the catalog: claim, child, heartbeat, end.
 
-Invariant: a job this room has claimed gets a final state, or its lease runs out and whoever looks
-next sees that it was lost; it never stays "running" for ever.
+Invariant: a job this room has claimed gets an end of its attempt, or its lease runs out and whoever
+looks next sees that it was lost; it never stays "running" for ever.
 """
 
 from __future__ import annotations
@@ -10,147 +10,134 @@ import atexit
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from prismata.catalog import Catalog, Claimant, JobRecord
 from prismata.core.errors import ConflictError, NotFoundError, UnavailableError, UserError
-from prismata.core.jobs import FailureCause, JobState
+from prismata.core.jobs import FailureCause, JobLease, JobState
 from prismata.core.ports import (
-    ChildLimits,
+    Assignment,
     ChildOutcome,
     ChildRunner,
     ChildSessions,
     MessageHandler,
 )
 from prismata.core.protocol import Message
-from prismata.jobs.lease import LEASE_SECONDS, JobStore, LeaseLostError, Pulse
-from prismata.jobs.live import LiveRun
-from prismata.jobs.outcomes import APP_STOPPED, both_attempts, failed, what_broke
+from prismata.jobs.lease import LEASE_SECONDS, LeaseLostError, Pulse
+from prismata.jobs.live import LiveRun, Wish
+from prismata.jobs.outcomes import as_recorded, failed, given_back, what_broke
 
 logger = logging.getLogger(__name__)
 
-_CLOSE_SECONDS = 20.0  # the supervisor's grace of 10 s and as much again
-_FINISH_RETRIES = 3
-_FINISH_RETRY_SECONDS = 2.0
+JobHandler = Callable[[JobRecord], Assignment]
+"""Knows, for one kind of job, what an attempt consists of."""
 
-SuccessHandler = Callable[[dict[str, Any]], dict[str, Any] | None]
-FailureHandler = Callable[[ChildOutcome], None]
-RetryHandler = Callable[[ChildOutcome], dict[str, Any] | None]
+_CLOSE_SECONDS = 20.0  # the supervisor's grace of 10 s and as much again
+_END_RETRIES = 3
+_END_RETRY_SECONDS = 2.0
+_FOLLOW_SECONDS = 0.3
 
 
 def _ignore_message(message: Message) -> None:
     del message
 
 
-def _keep_result(result: dict[str, Any]) -> dict[str, Any]:
-    return result
+@dataclass(slots=True)
+class _Attempt:
+    """What an attempt needs beside the job itself."""
 
-
-def _ignore_failure(outcome: ChildOutcome) -> None:
-    del outcome
-
-
-def _never_again(outcome: ChildOutcome) -> dict[str, Any] | None:
-    del outcome
-    return None
-
-
-@dataclass(frozen=True, slots=True)
-class _Work:
-    argv: Sequence[str]
-    request: dict[str, Any]
-    limits: ChildLimits
+    live: LiveRun
     on_message: MessageHandler
-    on_success: SuccessHandler
-    on_failure: FailureHandler
-    retry: RetryHandler
     runner: ChildRunner
+    may_wait: bool
+    """Another attempt may follow after a pause, because nobody sits and waits for it."""
+    assignment: Assignment | None = field(default=None)
 
 
 class JobRunner:
-    """Runs jobs, each in its own child, and stops them all when the app ends.
+    """Makes attempts at jobs, each in its own child, and stops them all when the app ends.
 
     Background threads are daemons with an `atexit` hook in front: a thread that is not a daemon is
     joined *before* `atexit` runs, so Ctrl-C would wait for hours of training.
 
     Args:
-        job_store: The catalog's jobs.
+        catalog: Where the jobs are.
         runner: Starts and watches children.
+        claimant: Who this process is, for attempts that are written down.
     """
 
-    def __init__(self, job_store: JobStore, runner: ChildSessions) -> None:
-        self._store = job_store
+    def __init__(
+        self, catalog: Catalog, runner: ChildSessions, claimant: Claimant | None = None
+    ) -> None:
+        self.handlers: Mapping[str, JobHandler] = {}
+        """By kind of job; set once, by whoever introduces the rooms to each other."""
+        self.claimant = claimant or Claimant()
+        self._catalog = catalog
+        self._leases = catalog.leases
         self._runner = runner
         self._lock = threading.Lock()
         self._live: dict[str, LiveRun] = {}
         self._closed = threading.Event()
         atexit.register(self.close)
 
-    def run_job(  # noqa: PLR0913 - one argument for each thing that may happen, all named
+    def run_job(
         self,
         job_id: str,
-        argv: Sequence[str],
-        request: dict[str, Any],
         *,
-        limits: ChildLimits,
         on_message: MessageHandler = _ignore_message,
-        on_success: SuccessHandler = _keep_result,
-        on_failure: FailureHandler = _ignore_failure,
-        retry: RetryHandler = _never_again,
         runner: ChildRunner | None = None,
     ) -> ChildOutcome:
-        """Claim the job, run its child in this thread, write how it ended.
+        """Make attempts at a job in this thread until it has ended; return how.
 
-        The handlers run in this thread. A `UserError` or `OSError` of `on_message` or `on_success`
-        fails the job with its message; any other exception fails it as our bug and is raised.
+        Somebody waits for it, so a failure that another attempt should follow only after a pause
+        ends the job. If a worker takes it between two attempts, this waits for its end all the
+        same. An exception that is our bug is raised once it has been recorded.
 
         Args:
             job_id: A queued job.
-            argv: The child's program and arguments.
-            request: What the child gets to read, JSON values.
-            limits: Bounds of the child.
-            on_message: Gets every protocol message.
-            on_success: Gets the child's result before the job is finished, to store what belongs
-                into other tables; returns what is kept with the job. It has 45 s.
-            on_failure: Gets every other outcome before the job is finished, to clean up; not
-                called if the job was taken away from us, because its new owner decides then.
-            retry: Asked once, after a child that failed: returns the request of a second attempt
-                within the same job, or None. The log then tells of both.
-            runner: What to run the child with, from `session`; None = a child of its own.
+            on_message: Gets every protocol message of the children started here.
+            runner: What to run children with, from `session`; None = a child for each attempt.
 
         Raises:
             ConflictError: If the job is not to be had; nothing was started.
             UnavailableError: If this runner is closed.
         """
-        chosen = runner or self._runner
-        work = _Work(argv, request, limits, on_message, on_success, on_failure, retry, chosen)
-        return self._execute(self._claim(job_id), work)
-
-    def start_in_background(
-        self,
-        job_id: str,
-        argv: Sequence[str],
-        request: dict[str, Any],
-        *,
-        limits: ChildLimits,
-        on_message: MessageHandler = _ignore_message,
-        on_success: SuccessHandler = _keep_result,
-        on_failure: FailureHandler = _ignore_failure,
-        retry: RetryHandler = _never_again,
-    ) -> LiveRun:
-        """Claim the job here and now, do the rest of `run_job` in a thread of its own.
-
-        Raises:
-            ConflictError: If the job is not to be had; nothing was started.
-            UnavailableError: If this runner is closed.
-        """
-        work = _Work(argv, request, limits, on_message, on_success, on_failure, retry, self._runner)
         live = self._claim(job_id)
-        threading.Thread(
-            target=self._execute_logged, args=(live, work), name=f"job-{job_id}", daemon=True
-        ).start()
+        while True:
+            attempt = _Attempt(live, on_message, runner or self._runner, may_wait=False)
+            outcome = self._execute(attempt)
+            job = self._catalog.jobs.get(job_id)
+            if job.state.is_final or live.wish is not None:
+                return outcome
+            logger.warning("job_goes_on job_id=%s after=%s", job_id, outcome.message)
+            try:
+                live = self._claim(job_id)
+            except ConflictError:
+                return self._follow(job_id)
+
+    def attempt_in_background(
+        self, claimed: JobRecord, on_end: Callable[[], None] = lambda: None
+    ) -> LiveRun:
+        """Make one attempt at a job that has just been claimed, in a thread of its own.
+
+        Args:
+            claimed: What the claim returned.
+            on_end: Called when the attempt is over, however it ended.
+        """
+        live = self._enter(claimed)
+
+        def work() -> None:
+            try:
+                self._execute(_Attempt(live, _ignore_message, self._runner, may_wait=True))
+            except Exception:
+                logger.exception("job_broke job_id=%s", live.job_id)
+            finally:
+                on_end()
+
+        threading.Thread(target=work, name=f"job-{live.job_id}", daemon=True).start()
         return live
 
     def session(self) -> AbstractContextManager[ChildRunner]:
@@ -172,19 +159,23 @@ class JobRunner:
             live = self._live.get(job_id)
         if live is None:
             return False
-        live.cancel()
+        live.ask(Wish.CANCEL)
         return True
 
-    def close(self) -> None:
-        """Stop every child, mark its job as lost, refuse new jobs; safe to call twice."""
-        self._closed.set()
-        atexit.unregister(self.close)
+    def give_back(self, timeout_seconds: float = _CLOSE_SECONDS) -> None:
+        """Stop every child, with time to save what it has, and put its job back into the queue."""
         runs = self.live_runs()
         for live in runs:
-            live.app_stopping.set()
-        deadline = time.monotonic() + _CLOSE_SECONDS
+            live.ask(Wish.GIVE_BACK)
+        deadline = time.monotonic() + timeout_seconds
         for live in runs:
             live.wait(max(0.0, deadline - time.monotonic()))
+
+    def close(self) -> None:
+        """Give all jobs back and refuse new ones; safe to call twice."""
+        self._closed.set()
+        atexit.unregister(self.close)
+        self.give_back()
 
     def _claim(self, job_id: str) -> LiveRun:
         if self._closed.is_set():
@@ -192,26 +183,32 @@ class JobRunner:
                 f"Job {job_id} was not started because the app is shutting down; "
                 "start it again when the app runs."
             )
-        lease_token = self._store.claim(job_id, lease_seconds=LEASE_SECONDS).lease_token
-        if lease_token is None:
-            raise ConflictError(f"Job {job_id} is not leased to us, so it cannot be run here.")
-        live = LiveRun(job_id, lease_token)
+        return self._enter(
+            self._leases.claim(job_id, lease_seconds=LEASE_SECONDS, claimant=self.claimant)
+        )
+
+    def _enter(self, claimed: JobRecord) -> LiveRun:
+        if claimed.lease_token is None:
+            raise ConflictError(f"Job {claimed.id} is not leased to us, so it cannot be run here.")
+        live = LiveRun(JobLease(claimed.id, claimed.lease_token))
         with self._lock:
-            self._live[job_id] = live
+            self._live[claimed.id] = live
         if self._closed.is_set():  # while we claimed: it ends the way the others do
-            live.app_stopping.set()
+            live.ask(Wish.GIVE_BACK)
         return live
 
-    def _execute_logged(self, live: LiveRun, work: _Work) -> None:
-        try:
-            self._execute(live, work)
-        except Exception:
-            logger.exception("job_broke job_id=%s", live.job_id)
+    def _follow(self, job_id: str) -> ChildOutcome:
+        """Wait for the end of a job that somebody else runs, or that was called off."""
+        while not (job := self._catalog.jobs.get(job_id)).state.is_final:
+            if self._closed.wait(_FOLLOW_SECONDS):
+                break
+        return as_recorded(job)
 
-    def _execute(self, live: LiveRun, work: _Work) -> ChildOutcome:
-        ended = failed(FailureCause.LOST, APP_STOPPED)
+    def _execute(self, attempt: _Attempt) -> ChildOutcome:
+        live = attempt.live
+        ended = failed(FailureCause.LOST, "This job was not run to its end.")
         try:
-            ended = self._run_and_record(live, work)
+            ended = self._run_and_record(attempt)
         except LeaseLostError:
             ended = failed(
                 FailureCause.LOST,
@@ -219,80 +216,90 @@ class JobRunner:
                 "look at the job for its present state.",
             )
         finally:
+            if attempt.assignment is not None:
+                attempt.assignment.resources.close()
             with self._lock:
                 self._live.pop(live.job_id, None)
             live.end(ended)
         return ended
 
-    def _run_and_record(self, live: LiveRun, work: _Work) -> ChildOutcome:
+    def _run_and_record(self, attempt: _Attempt) -> ChildOutcome:
         """Run the child and write how it ended, also when something of ours breaks."""
         broken: BaseException | None = None
         try:
-            outcome, kept = self._attempt(live, work)
-            if outcome.state is JobState.FAILED and not live.is_stopping:
-                again = work.retry(outcome)
-                if again is not None:
-                    second, kept = self._attempt(live, replace(work, request=again))
-                    outcome = both_attempts(outcome, second)
+            outcome, kept = self._run(attempt)
             if outcome.state is JobState.SUCCEEDED:
-                self._finish(live, outcome, kept)
+                self._end(attempt, outcome, kept)
                 return outcome
         except LeaseLostError:
             raise
         except BaseException as error:  # noqa: BLE001 - raised again below, once it is recorded
             outcome, broken = what_broke(error), error
-        try:
-            work.on_failure(outcome)
-        finally:
-            self._finish(live, outcome, None)
+        job = self._end(attempt, outcome, None)
+        if job.state in (JobState.FAILED, JobState.CANCELLED) and attempt.assignment is not None:
+            attempt.assignment.on_end(outcome)
         if broken is not None and not isinstance(broken, UserError | OSError):
-            live.end(outcome)
+            attempt.live.end(outcome)
             raise broken
         return outcome
 
-    def _attempt(self, live: LiveRun, work: _Work) -> tuple[ChildOutcome, dict[str, Any] | None]:
+    def _run(self, attempt: _Attempt) -> tuple[ChildOutcome, dict[str, Any] | None]:
         """Run the child and take its result; return how it ended and what is kept with the job."""
-        pulse = Pulse(self._store, live.job_id, live.lease_token)
+        live = attempt.live
+        job = self._catalog.jobs.get(live.job_id)
+        handler = self.handlers.get(job.kind)
+        if handler is None:
+            known = ", ".join(sorted(self.handlers)) or "none at all"
+            raise UserError(f"nobody here knows how to do a {job.kind} job; known are {known}")
+        assignment = attempt.assignment = handler(job)
+        if assignment.finished is not None:
+            return ChildOutcome(JobState.SUCCEEDED, result=assignment.finished), assignment.finished
+        pulse = Pulse(self._leases, live.job_id, live.lease.token)
 
         def on_message(message: Message) -> None:
             pulse.note(message)
-            work.on_message(message)
+            assignment.on_message(message)
+            attempt.on_message(message)
 
-        outcome = work.runner.run(
-            work.argv,
-            work.request,
+        outcome = attempt.runner.run(
+            assignment.argv,
+            assignment.request,
             on_message=on_message,
-            limits=work.limits,
-            cancelled=lambda: pulse.is_cancel_requested() or live.is_stopping,
+            limits=assignment.limits,
+            cancelled=lambda: pulse.is_cancel_requested() or live.wish is not None,
         )
         if outcome.state is JobState.SUCCEEDED and outcome.result is not None:
             pulse.beat()
-            return outcome, work.on_success(outcome.result)
-        if outcome.state is JobState.CANCELLED and live.app_stopping.is_set():
-            outcome = replace(
-                outcome, state=JobState.FAILED, cause=FailureCause.LOST, message=APP_STOPPED
-            )
+            return outcome, assignment.on_success(outcome.result)
+        if outcome.state is JobState.CANCELLED and live.wish is Wish.GIVE_BACK:
+            outcome = given_back(outcome)
+        if outcome.state is JobState.FAILED:
+            outcome = replace(outcome, message=" ".join((outcome.message, *assignment.notes)))
         return outcome, None
 
-    def _finish(self, live: LiveRun, outcome: ChildOutcome, kept: dict[str, Any] | None) -> None:
-        """Make the end final; a catalog that is busy for a moment is asked again."""
-        for is_last_try in (False,) * _FINISH_RETRIES + (True,):
+    def _end(
+        self, attempt: _Attempt, outcome: ChildOutcome, kept: dict[str, Any] | None
+    ) -> JobRecord:
+        """Write the end; a catalog that is busy for a moment is asked again."""
+        live = attempt.live
+        for is_last_try in (False,) * _END_RETRIES + (True,):
             try:
-                self._store.finish(
+                return self._leases.end_attempt(
                     live.job_id,
-                    live.lease_token,
+                    live.lease.token,
                     state=outcome.state,
                     cause=outcome.cause,
                     message=outcome.message,
                     result=kept,
                     peak_rss_mb=outcome.peak_rss_mb or None,
+                    exit_code=outcome.exit_code,
                     log_tail=outcome.log_tail,
+                    may_wait=attempt.may_wait,
                 )
             except (ConflictError, NotFoundError) as error:
                 raise LeaseLostError from error
             except UnavailableError:
                 if is_last_try:
                     raise
-                time.sleep(_FINISH_RETRY_SECONDS)
-            else:
-                return
+                time.sleep(_END_RETRY_SECONDS)
+        raise AssertionError("unreachable")

@@ -11,10 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from prismata.catalog import DetectionRunRecord, JobRecord, ModelRecord, VideoRecord
-from prismata.core.errors import InvalidInputError, NotFoundError, PrismataError, UserError
-from prismata.core.jobs import FailureCause
+from prismata.core.errors import InvalidInputError, NotFoundError, UnavailableError
+from prismata.core.jobs import FailureCause, JobState
 from prismata.core.modelcard import ModelCard
-from prismata.core.ports import ChildLimits, ChildOutcome, ChildRunner, MessageHandler
+from prismata.core.ports import (
+    Assignment,
+    ChildLimits,
+    ChildOutcome,
+    ChildRunner,
+    MessageHandler,
+)
 from prismata.core.scores import ScoreTrack
 from prismata.services.admission import (
     PROFILE_FIELDS,
@@ -22,9 +28,10 @@ from prismata.services.admission import (
     Arithmetic,
     Profile,
     admit,
+    memory_need,
     wished_profile,
 )
-from prismata.services.detect_model import ModelOnDisk, bring_model
+from prismata.services.detect_model import bring_model
 from prismata.services.detect_recording import PreparedDetection, Recording
 from prismata.services.workbench import LiveJob, Workbench
 
@@ -82,18 +89,18 @@ def prepare_detection(
     bench: Workbench,
     request: DetectRequest,
     *,
-    on_disk: ModelOnDisk | None = None,
     profile: Profile | None = None,
     held_mb: float = 0.0,
+    may_wait: bool = False,
 ) -> PreparedDetection:
-    """Enter job and run into the catalog and bring video and model to local files.
+    """Enter job and run into the catalog.
 
     Args:
         bench: The workbench.
         request: What a person asks for.
-        on_disk: The model, if it has been brought already and stays.
         profile: How much memory it may take; None = as the settings say.
         held_mb: What a warm child holds already.
+        may_wait: It need not fit into the memory that is free now; it then waits until it does.
 
     Raises:
         UnavailableError: If there is too little memory; nothing was entered.
@@ -104,32 +111,31 @@ def prepare_detection(
     model = choose_model(bench, request, video)
     wanted = _arithmetic(bench, request)
     profile = profile or wished_profile(bench.settings.machine_profile)
-    admission = admit(bench, model, video, wanted, profile=profile, held_mb=held_mb)
-    asked = {**_asked(bench, request), "profile": admission.profile}
+    try:
+        admission = admit(bench, model, video, wanted, profile=profile, held_mb=held_mb)
+    except UnavailableError:
+        if not may_wait:
+            raise
+        admission = Admission("small", memory_need(bench, model, video, wanted, "small"))
     settings = {"thresholds": dict(request.thresholds), "reader": request.reader}
+    asked = {**_asked(bench, request), "profile": admission.profile}
+    params = {
+        "video": video.name,
+        "model": model.name,
+        **settings,
+        "asked": asked,
+        "batch": request.batch,
+    }
     job = bench.catalog.jobs.submit(
         "detect",
-        {"video": video.name, "model": model.name, **settings, "profile": admission.profile},
+        params,
         author=bench.settings.author,
         dedupe_key=f"detect:{video.id}:{model.id}",
+        needs_mb=admission.need.mb,
+        detection={"video_id": video.id, "model_id": model.id, "settings": settings},
     )
-    resources = ExitStack()
-    try:
-        run = bench.catalog.detections.start(
-            video_id=video.id, model_id=model.id, settings=settings, job_id=job.id
-        )
-        on_disk = on_disk or bring_model(bench, model, resources)
-        child_request = {
-            **_child_request(bench, request, video, admission, resources),
-            **on_disk.fields,
-        }
-    except BaseException as error:
-        resources.close()
-        _abandon(bench, job, error)
-        raise
-    return PreparedDetection(
-        job, run, video, model, on_disk.argv, child_request, asked, admission, resources
-    )
+    run = bench.catalog.detections.list(job_id=job.id)[0]
+    return PreparedDetection(job, run, video, model, admission)
 
 
 def run_detection(
@@ -147,38 +153,50 @@ def run_detection(
         on_message: Gets every message of the child.
         runner: Of `bench.jobs.session()`, for several videos in one child.
     """
-    recording = Recording(bench, prepared, on_message)
-    with prepared.resources:
-        return bench.jobs.run_job(
-            prepared.job.id,
-            prepared.argv,
-            prepared.request,
-            limits=_limits(bench),
-            on_message=recording.on_message,
-            on_success=recording.on_success,
-            on_failure=recording.on_failure,
-            retry=recording.retry,
-            runner=runner,
-        )
+    return bench.jobs.run_job(prepared.job.id, on_message=on_message, runner=runner)
 
 
 def start_detection(bench: Workbench, prepared: PreparedDetection) -> LiveJob:
     """Detect in the background; job, run and provisional events in the catalog tell the rest."""
-    recording = Recording(bench, prepared, lambda _message: None, close_when_done=True)
-    try:
-        return bench.jobs.start_in_background(
-            prepared.job.id,
-            prepared.argv,
-            prepared.request,
-            limits=_limits(bench),
+    return bench.jobs.start(prepared.job)
+
+
+def assign_detection(bench: Workbench, job: JobRecord) -> Assignment:
+    """Return what an attempt at a detection consists of; brings video and model to local files.
+
+    Raises:
+        NotFoundError: If the run, its video or its model are gone.
+        UnavailableError: If the storage cannot be reached.
+    """
+    runs = bench.catalog.detections.list(job_id=job.id)
+    if not runs:
+        raise NotFoundError("the run of this detection is gone, with its video; there is no work")
+    run = runs[0]
+    if run.state is JobState.SUCCEEDED:  # stored, but whoever did it was stopped before saying so
+        return Assignment((), {}, ChildLimits(), finished={"run_id": run.id})
+    video = bench.catalog.videos.get(run.video_id)
+    model = bench.catalog.models.get(run.model_id)
+    asked = dict(job.params["asked"])
+    notes = []
+    if job.failures.get(FailureCause.OUT_OF_MEMORY):
+        asked["profile"] = "smallest"
+        notes = _lost_memory_notes(bench, job)
+    with ExitStack() as bringing:
+        on_disk = bring_model(bench, model, bringing)
+        child_request = {
+            **_child_request(bench, job, video, asked, bringing),
+            **on_disk.fields,
+        }
+        recording = Recording(bench, job, run, video, child_request, asked, notes)
+        return Assignment(
+            on_disk.argv,
+            child_request,
+            _limits(bench),
             on_message=recording.on_message,
             on_success=recording.on_success,
-            on_failure=recording.on_failure,
-            retry=recording.retry,
+            notes=notes,
+            resources=bringing.pop_all(),
         )
-    except PrismataError:
-        prepared.resources.close()
-        raise
 
 
 def find_finished(
@@ -246,9 +264,9 @@ def _asked(bench: Workbench, request: DetectRequest) -> dict[str, Any]:
 
 def _child_request(
     bench: Workbench,
-    request: DetectRequest,
+    job: JobRecord,
     video: VideoRecord,
-    admission: Admission,
+    asked: Mapping[str, Any],
     resources: ExitStack,
 ) -> dict[str, Any]:
     """Return what the child is told of video, settings and places, without the model."""
@@ -260,32 +278,38 @@ def _child_request(
         "folder": str(settings.cache_dir.resolve() / "features"),
         "max_bytes": settings.feature_cache_bytes,
     }
-    wanted = _arithmetic(bench, request)
+    measures_floors = bool(asked.get("measure_floors"))
+    batch = int(job.params.get("batch") or 0)
     return {
         "video": str(resources.enter_context(bench.storage.local_copy(video.storage_key))),
         "video_sha256": video.sha256,
         "timeline": str(timeline),
-        "reader": request.reader,
+        "reader": asked["reader"],
         "threads": settings.detect_threads,
-        "thresholds": dict(request.thresholds),
+        "thresholds": dict(job.params["thresholds"]),
         "scores_path": str(folder / "scores.npz"),
-        "runtime": wanted.runtime,
-        "precision": wanted.precision,
-        "coarse": request.coarse,
-        "measure_floors": request.measure_floors,
+        "runtime": asked["runtime"],
+        "precision": asked["precision"],
+        "coarse": asked["coarse"],
+        "measure_floors": measures_floors,
         # A profile is of the whole work, so nothing is taken from the cache for it.
-        "cache": cache if settings.feature_cache_bytes and not request.measure_floors else None,
-        **({"batch": request.batch} if request.batch else {}),
-        **PROFILE_FIELDS[admission.profile],
+        "cache": cache if settings.feature_cache_bytes and not measures_floors else None,
+        **({"batch": batch} if batch else {}),
+        **PROFILE_FIELDS[asked["profile"]],
     }
 
 
-def _abandon(bench: Workbench, job: JobRecord, error: BaseException) -> None:
-    """Give the job up that never started, with its detection run."""
-    for run in bench.catalog.detections.list(job_id=job.id):
-        cause = FailureCause.USER_ERROR if isinstance(error, UserError) else FailureCause.BUG
-        bench.catalog.detections.fail(run.id, cause, str(error) or type(error).__name__)
-    bench.catalog.jobs.request_cancel(job.id)
+def _lost_memory_notes(bench: Workbench, job: JobRecord) -> list[str]:
+    lost = [
+        attempt
+        for attempt in bench.catalog.jobs.attempts(job.id)
+        if attempt.cause is FailureCause.OUT_OF_MEMORY
+    ]
+    peak = max((attempt.peak_rss_mb or 0.0 for attempt in lost), default=0.0)
+    return [
+        f"The first attempt ran out of memory at {peak:.0f} MB; this is the second one, with one "
+        "thread and the smallest batches."
+    ]
 
 
 def _limits(bench: Workbench) -> ChildLimits:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,7 +22,6 @@ from prismata.services.detect import (
     prepare_detection,
     run_detection,
 )
-from prismata.services.detect_model import ModelOnDisk, bring_model
 from prismata.services.video_sources import VideoSource
 from prismata.services.workbench import Workbench
 
@@ -90,8 +88,8 @@ def detect_many(
     Raises:
         KeyboardInterrupt: On Ctrl-C; the video at hand is cancelled, those before it stay done.
     """
-    with bench.jobs.session() as runner, ExitStack() as models:
-        batch = _Batch(bench, sources, request, runner, models)
+    with bench.jobs.session() as runner:
+        batch = _Batch(bench, sources, request, runner)
         batch.again, batch.on_progress, batch.forward = again, on_progress, on_message
         reports = []
         for index in range(len(sources)):
@@ -110,7 +108,6 @@ class _Batch:
         sources: Sequence[VideoSource],
         request: DetectRequest,
         runner: ChildRunner,
-        models: ExitStack,
     ) -> None:
         self.again = False
         self.on_progress: ProgressHandler = _ignore
@@ -119,8 +116,6 @@ class _Batch:
         self._sources = sources
         self._request = request
         self._runner = runner
-        self._models = models
-        self._on_disk: dict[str, ModelOnDisk] = {}
         self._clock = BatchClock([_seconds(source.duration_us(bench)) for source in sources])
         self._index = 0
         self._share = 0.0
@@ -168,13 +163,12 @@ class _Batch:
         prepared = prepare_detection(
             bench,
             request,
-            on_disk=self._bring(model),
             profile=self._profile,
             held_mb=self._held_mb,
         )
         report = replace(report, run_id=prepared.run.id)
         outcome = run_detection(bench, prepared, on_message=self._on_message, runner=self._runner)
-        self._learn_from(outcome, prepared.asked["profile"])
+        self._learn_from(outcome, prepared.job.id)
         return _ended(bench, report, outcome)
 
     def _finished(
@@ -188,16 +182,11 @@ class _Batch:
         except NotFoundError:  # somebody tidied storage: then it has to be found again
             return None
 
-    def _bring(self, model: ModelRecord) -> ModelOnDisk:
-        if model.id not in self._on_disk:
-            self._on_disk[model.id] = bring_model(self._bench, model, self._models)
-        return self._on_disk[model.id]
-
-    def _learn_from(self, outcome: ChildOutcome, profile: Profile) -> None:
+    def _learn_from(self, outcome: ChildOutcome, job_id: str) -> None:
         if outcome.state is not JobState.SUCCEEDED and outcome.cause is not FailureCause.USER_ERROR:
             self._held_mb = 0.0  # its child is gone
-        if profile == "smallest":
-            self._profile = profile  # what was too much for one video is not tried on each
+        if self._bench.catalog.jobs.get(job_id).failures.get(FailureCause.OUT_OF_MEMORY):
+            self._profile = "smallest"  # what was too much for one video is not tried on each
 
     def _on_message(self, message: Message) -> None:
         if message["type"] == "progress":

@@ -1,37 +1,30 @@
-"""What becomes of a detection in catalog and storage: while its child runs, and when it ends."""
+"""What an attempt at a detection stores: events while its child runs, and all of it at the end."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from prismata.catalog import DetectionRunRecord, JobRecord, ModelRecord, VideoRecord
 from prismata.core.events import Event
-from prismata.core.jobs import FailureCause, JobState
-from prismata.core.ports import ChildOutcome
+from prismata.core.jobs import JobLease
 from prismata.core.protocol import Message
-from prismata.services.admission import PROFILE_FIELDS, Admission
+from prismata.services.admission import Admission
 from prismata.services.workbench import Workbench
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class PreparedDetection:
-    """A detection that is about to run; owns the local copies that the child reads."""
+    """A detection that is about to run."""
 
     job: JobRecord
     run: DetectionRunRecord
     video: VideoRecord
     model: ModelRecord
-    argv: tuple[str, ...]
-    request: dict[str, Any]
-    asked: dict[str, Any]
-    """What of the settings decides whether another run would find the same."""
     admission: Admission
-    resources: ExitStack
 
 
 def event_from_result(raw: Mapping[str, Any]) -> Event:
@@ -46,120 +39,87 @@ def event_from_result(raw: Mapping[str, Any]) -> Event:
 
 
 class Recording:
-    """The handlers of one detection's job.
+    """The handlers of one attempt at a detection.
 
     Args:
         bench: The workbench.
-        prepared: The detection.
-        forward: Gets every message of the child.
-        close_when_done: Let go of the local copies at the end.
+        job: As it was claimed.
+        run: Its run.
+        video: What is looked at.
+        request: What the child was told.
+        asked: What of the settings decides whether another run would find the same.
+        notes: What a person should know of the way here.
     """
 
     def __init__(
         self,
         bench: Workbench,
-        prepared: PreparedDetection,
-        forward: Callable[[Message], None],
-        *,
-        close_when_done: bool = False,
+        job: JobRecord,
+        run: DetectionRunRecord,
+        video: VideoRecord,
+        request: Mapping[str, Any],
+        asked: dict[str, Any],
+        notes: Sequence[str],
     ) -> None:
         self._bench = bench
-        self._prepared = prepared
-        self._forward = forward
-        self._close_when_done = close_when_done
+        self._lease = JobLease(job.id, job.lease_token or "")
+        self._run = run
+        self._video = video
+        self._request = request
+        self._asked = asked
+        self._notes = list(notes)
         self._peak_rss_mb = 0.0
-        self._shown: set[Event] = set()
-        self.lost_memory: ChildOutcome | None = None
-        """The first attempt, if it ran out of memory."""
+        # An attempt finds what the one before it found again.
+        earlier = bench.catalog.events.list(detection_run_id=run.id)
+        self._shown = {item.event for item in earlier}
 
     def on_message(self, message: Message) -> None:
-        """Store provisional events at once; pass everything on.
+        """Store provisional events at once.
 
         An `open_event` only announces one that is not complete, so it is not stored.
         """
         if message["type"] == "event":
             event = event_from_result(message["event"])
-            if event not in self._shown:  # a second attempt finds those of the first again
-                self._bench.catalog.detections.add_events(self._prepared.run.id, [event])
+            if event not in self._shown:
+                self._bench.catalog.detections.add_events(self._run.id, [event])
                 self._shown.add(event)
         elif message["type"] == "memory":
             self._peak_rss_mb = max(self._peak_rss_mb, float(message.get("peak_rss_mb") or 0.0))
-        self._forward(message)
-
-    def retry(self, outcome: ChildOutcome) -> dict[str, Any] | None:
-        """Give a detection that ran out of memory one attempt with the least it can do with."""
-        if outcome.cause is not FailureCause.OUT_OF_MEMORY:
-            return None
-        self.lost_memory = outcome
-        self._peak_rss_mb = 0.0
-        self._prepared.asked["profile"] = "smallest"
-        return self._prepared.request | PROFILE_FIELDS["smallest"]
 
     def on_success(self, result: dict[str, Any]) -> dict[str, Any]:
         """Store result, scores and final events; return what is kept with the job."""
-        bench, prepared = self._bench, self._prepared
+        bench, run, video = self._bench, self._run, self._video
         result = {key: value for key, value in result.items() if key not in ("type", "v")}
-        result["video"] |= {"name": prepared.video.name, "sha256": prepared.video.sha256}
+        result["video"] |= {"name": video.name, "sha256": video.sha256}
         result["peak_rss_mb"] = self._peak_rss_mb
-        result["notes"] = [*result.get("notes", []), *self._notes()]
-        prepared.asked["from_cache"] = bool(result.get("frames", {}).get("from_cache"))
-        result["settings"] |= {"asked": prepared.asked}
-        prefix = f"detections/{prepared.run.id}/"
+        result["notes"] = [*result.get("notes", []), *self._notes]
+        from_cache = bool(result.get("frames", {}).get("from_cache"))
+        result["settings"] |= {"asked": {**self._asked, "from_cache": from_cache}}
+        prefix = f"detections/{run.id}/"
         scores_key, result_key = f"{prefix}scores.npz", f"{prefix}result.json"
-        bench.storage.put_file(scores_key, Path(prepared.request["scores_path"]))
+        bench.storage.put_file(scores_key, Path(self._request["scores_path"]))
         bench.storage.put(result_key, json.dumps(result, indent=1).encode())
         events = [event_from_result(raw) for raw in result["events"]]
         bench.catalog.detections.finish(
-            prepared.run.id,
+            run.id,
             events,
+            lease=self._lease,
             runtime=_describe(result["runtime"]),
             result_key=result_key,
             scores_key=scores_key,
             peak_rss_mb=self._peak_rss_mb,
             wall_seconds=result["timing_s"]["total"],
-            message=" ".join(self._notes()),
+            message=" ".join(self._notes),
             settings=result["settings"],
         )
-        self._done()
         return {
-            "run_id": prepared.run.id,
+            "run_id": run.id,
             "events": len(events),
             "runtime": result["runtime"],
             "timing_s": result["timing_s"],
             "peak_rss_mb": self._peak_rss_mb,
             "notes": result["notes"],
         }
-
-    def on_failure(self, outcome: ChildOutcome) -> None:
-        """Mark the run; nothing that looks like a result stays."""
-        detections = self._bench.catalog.detections
-        if detections.get(self._prepared.run.id).state.is_final:
-            # Whoever took the job for lost has ended its run with it.
-            self._done()
-            return
-        if outcome.state is JobState.CANCELLED:
-            detections.cancel(self._prepared.run.id, outcome.message)
-        else:
-            detections.fail(
-                self._prepared.run.id,
-                outcome.cause or FailureCause.BUG,
-                " ".join((outcome.message, *self._notes())),
-                peak_rss_mb=outcome.peak_rss_mb or None,
-                wall_seconds=outcome.wall_seconds,
-            )
-        self._done()
-
-    def _notes(self) -> list[str]:
-        if self.lost_memory is None:
-            return []
-        return [
-            f"The first attempt ran out of memory at {self.lost_memory.peak_rss_mb:.0f} MB; this "
-            "is the second one, with one thread and the smallest batches."
-        ]
-
-    def _done(self) -> None:
-        if self._close_when_done:
-            self._prepared.resources.close()
 
 
 def _describe(runtime: Mapping[str, Any]) -> str:

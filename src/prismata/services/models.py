@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from prismata.catalog import ModelRecord
+from prismata.catalog import JobRecord, ModelRecord
 from prismata.core.errors import ConflictError, InvalidInputError, NotFoundError
 from prismata.core.modelcard import ModelCard
-from prismata.core.ports import ChildLimits, ChildOutcome, MessageHandler
+from prismata.core.ports import Assignment, ChildLimits, MessageHandler
 from prismata.services.train import TRAIN_CHILD
 from prismata.services.workbench import Workbench
 
@@ -133,30 +133,43 @@ def export_model(
         raise InvalidInputError(
             f"model {model.name!r} was not trained here, so there is nothing to export it from"
         )
-    run = bench.catalog.runs.get(model.training_run_id)
     job = bench.catalog.jobs.submit(
         "export",
-        {"model": model.name, "classic": classic},
-        author=bench.settings.author,
-        dedupe_key=f"export:{model.id}",
-    )
-    outcome: ChildOutcome = bench.jobs.run_job(
-        job.id,
-        TRAIN_CHILD,
         {
-            "task": "export",
-            "settings": bench.settings.to_request(),
-            "prefix": f"checkpoints/{run.name}/",
-            "published": model.bundle_key if model.kind == "bundle" else "",
+            "model": model.name,
+            "model_id": model.id,
             "target": str(target.resolve()),
             "classic": classic,
         },
-        limits=ChildLimits(stall_seconds=max(600.0, bench.settings.stall_seconds)),
-        on_message=on_message,
+        author=bench.settings.author,
+        dedupe_key=f"export:{model.id}",
     )
+    outcome = bench.jobs.run_job(job.id, on_message=on_message)
     if outcome.result is None:
         raise InvalidInputError(f"the export of {model.name!r} failed: {outcome.message}")
     return {key: outcome.result[key] for key in ("folder", "files", "parity", "model")}
+
+
+def assign_export(bench: Workbench, job: JobRecord) -> Assignment:
+    """Return what an attempt at an export consists of.
+
+    Raises:
+        NotFoundError: If the model or its training run is gone.
+    """
+    model = bench.catalog.models.get(job.params["model_id"])
+    if model.training_run_id is None:
+        raise NotFoundError(f"the training run of {model.name!r} is gone; nothing can be exported")
+    run = bench.catalog.runs.get(model.training_run_id)
+    request = {
+        "task": "export",
+        "settings": bench.settings.to_request(),
+        "prefix": f"checkpoints/{run.name}/",
+        "published": model.bundle_key if model.kind == "bundle" else "",
+        "target": job.params["target"],
+        "classic": job.params["classic"],
+    }
+    limits = ChildLimits(stall_seconds=max(600.0, bench.settings.stall_seconds))
+    return Assignment(TRAIN_CHILD, request, limits)
 
 
 def promote_model(bench: Workbench, name_or_id: str) -> ModelRecord:

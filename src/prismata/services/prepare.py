@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from prismata.catalog import JobRecord, VideoRecord
-from prismata.core.errors import ConflictError, InvalidInputError, NotFoundError
-from prismata.core.jobs import JobState
-from prismata.core.ports import ChildLimits, ChildOutcome, MessageHandler
+from prismata.core.errors import InvalidInputError, NotFoundError
+from prismata.core.jobs import JobState, ResourceClass
+from prismata.core.ports import Assignment, ChildLimits, ChildOutcome, MessageHandler
 from prismata.media.playable import Playability
 from prismata.services.renditions import (
     Renditions,
@@ -114,16 +113,7 @@ def prepare_video(
         NotFoundError: If the video's file is missing from storage.
         BadVideoError: If it cannot be read any more.
     """
-    job, request = _submit(bench, video)
-    return bench.jobs.run_job(
-        job.id,
-        PREPARE_CHILD,
-        request,
-        limits=_limits(bench),
-        on_message=on_message,
-        on_success=lambda result: _on_success(bench, video, result),
-        on_failure=lambda _outcome: _on_failure(bench, video),
-    )
+    return bench.jobs.run_job(_submit(bench, video).id, on_message=on_message)
 
 
 def start_preparation(bench: Workbench, video: VideoRecord) -> LiveJob:
@@ -135,48 +125,53 @@ def start_preparation(bench: Workbench, video: VideoRecord) -> LiveJob:
         NotFoundError: If the video's file is missing from storage.
         BadVideoError: If it cannot be read any more.
     """
-    job, request = _submit(bench, video)
-    return bench.jobs.start_in_background(
-        job.id,
+    return bench.jobs.start(_submit(bench, video))
+
+
+def assign_preparation(bench: Workbench, job: JobRecord) -> Assignment:
+    """Return what an attempt at a preparation consists of.
+
+    Raises:
+        NotFoundError: If the video was removed meanwhile.
+    """
+    video = bench.catalog.videos.get(job.params["video_id"])
+    request = {
+        "settings": bench.settings.to_request(),
+        "sha256": video.sha256,
+        "storage_key": video.storage_key,
+        "timeline_key": video.timeline_key,
+        "needs_proxy": job.params["proxy"],
+    }
+    return Assignment(
         PREPARE_CHILD,
         request,
-        limits=_limits(bench),
+        _limits(bench),
         on_success=lambda result: _on_success(bench, video, result),
-        on_failure=lambda _outcome: _on_failure(bench, video),
+        on_end=lambda _outcome: _on_end(bench, video),
     )
 
 
 def cancel_preparation(bench: Workbench, video: VideoRecord) -> None:
     """Stop the preparation of a video, if one is waiting or running."""
     job = _latest_job(bench, video)
-    if job is None or job.state.is_final:
-        return
-    with suppress(ConflictError):  # it has just ended
-        bench.catalog.jobs.request_cancel(job.id)
-    bench.jobs.cancel(job.id)
+    if job is not None and not job.state.is_final:
+        bench.jobs.cancel(job.id)
 
 
-def _submit(bench: Workbench, video: VideoRecord) -> tuple[JobRecord, dict[str, Any]]:
+def _submit(bench: Workbench, video: VideoRecord) -> JobRecord:
     if bench.settings.storage_backend == "memory":
         raise InvalidInputError(
             "preparing runs in another process, which cannot see a storage that lives in memory; "
             "choose the local or s3 storage"
         )
     source = load_playability(bench, video)
-    job = bench.catalog.jobs.submit(
+    return bench.catalog.jobs.submit(
         "prepare",
-        {"video": video.name, "proxy": not source.exact},
+        {"video": video.name, "video_id": video.id, "proxy": not source.exact},
         author=bench.settings.author,
         dedupe_key=dedupe_key(video),
+        resource_class=ResourceClass.IO,
     )
-    request = {
-        "settings": bench.settings.to_request(),
-        "sha256": video.sha256,
-        "storage_key": video.storage_key,
-        "timeline_key": video.timeline_key,
-        "needs_proxy": not source.exact,
-    }
-    return job, request
 
 
 def _on_success(bench: Workbench, video: VideoRecord, result: dict[str, Any]) -> dict[str, Any]:
@@ -184,7 +179,7 @@ def _on_success(bench: Workbench, video: VideoRecord, result: dict[str, Any]) ->
     return {"renditions": result["renditions"]}
 
 
-def _on_failure(bench: Workbench, video: VideoRecord) -> None:
+def _on_end(bench: Workbench, video: VideoRecord) -> None:
     """Let nothing stay that a preparation without a good end has stored."""
     try:
         bench.catalog.videos.get(video.id)
@@ -224,7 +219,7 @@ def _latest_job(bench: Workbench, video: VideoRecord) -> JobRecord | None:
 
     job = latest()
     if job and job.lease_until and job.lease_until < datetime.now(UTC):
-        bench.catalog.jobs.reap()  # its supervisor vanished: say so instead of waiting for ever
+        bench.catalog.leases.reap()  # its supervisor vanished: say so instead of waiting for ever
         job = latest()
     return job
 

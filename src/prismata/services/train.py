@@ -14,9 +14,9 @@ from prismata.catalog import (
     Split,
     TrainingRunRecord,
 )
-from prismata.core.errors import ConflictError, InvalidInputError, PrismataError
-from prismata.core.jobs import JobState
-from prismata.core.ports import ChildLimits, ChildOutcome, MessageHandler
+from prismata.core.errors import ConflictError, InvalidInputError, NotFoundError
+from prismata.core.jobs import JobState, ResourceClass
+from prismata.core.ports import Assignment, ChildLimits, ChildOutcome, MessageHandler
 from prismata.services.datasets import create_dataset
 from prismata.services.workbench import LiveJob, Workbench
 
@@ -49,8 +49,6 @@ class PreparedTraining:
     dataset: DatasetVersionRecord
     note: str
     """Anything unusual about the split; empty if there is nothing."""
-    request: dict[str, Any]
-    """For the child."""
 
 
 def prepare_training(bench: Workbench, request: TrainRequest) -> PreparedTraining:
@@ -73,7 +71,7 @@ def prepare_training(bench: Workbench, request: TrainRequest) -> PreparedTrainin
         "training": {"seed": request.seed, **request.recipe},
         "clip": dict(request.clip),
     }
-    return _prepare(bench, dataset, recipe, plan.note, request.model_name)
+    return _prepare(bench, dataset, recipe, note=plan.note, model_name=request.model_name)
 
 
 def prepare_resume(bench: Workbench, run_name: str) -> PreparedTraining:
@@ -94,9 +92,7 @@ def prepare_resume(bench: Workbench, run_name: str) -> PreparedTraining:
             f"the training run {old.name!r} stopped before its first checkpoint; start a new one"
         )
     dataset = bench.catalog.datasets.get(old.dataset_version_id)
-    prepared = _prepare(bench, dataset, old.recipe, "", "")
-    prepared.request["resume_from"] = old.checkpoint_key
-    return prepared
+    return _prepare(bench, dataset, old.recipe, resume_from=old.checkpoint_key)
 
 
 def run_training(
@@ -106,25 +102,48 @@ def run_training(
     on_message: MessageHandler = lambda _message: None,
 ) -> ChildOutcome:
     """Train in a child process and wait for its end; the outcome says how it went."""
-    return bench.jobs.run_job(
-        prepared.job.id,
-        TRAIN_CHILD,
-        prepared.request,
-        limits=_limits(bench),
-        on_message=on_message,
-        on_failure=_failure_handler(bench, prepared),
-    )
+    return bench.jobs.run_job(prepared.job.id, on_message=on_message)
 
 
 def start_training(bench: Workbench, prepared: PreparedTraining) -> LiveJob:
     """Train in the background; the job and the run in the catalog tell how far it is."""
-    return bench.jobs.start_in_background(
-        prepared.job.id,
-        TRAIN_CHILD,
-        prepared.request,
-        limits=_limits(bench),
-        on_failure=_failure_handler(bench, prepared),
-    )
+    return bench.jobs.start(prepared.job)
+
+
+def assign_training(bench: Workbench, job: JobRecord) -> Assignment:
+    """Return what an attempt at a training consists of; it goes on from the last checkpoint.
+
+    Raises:
+        NotFoundError: If its run is gone.
+    """
+    runs = bench.catalog.runs.list(job_id=job.id)
+    if not runs:
+        raise NotFoundError("the run of this training is gone; start a new one")
+    run = runs[0]
+    if (
+        run.state is JobState.SUCCEEDED
+    ):  # published, but whoever did it was stopped before it said so
+        return Assignment((), {}, ChildLimits(), finished=_published(bench, run))
+    request = {
+        "task": "train",
+        "settings": bench.settings.to_request(),
+        "run_id": run.id,
+        "model_name": job.params["model_name"],
+        "resume_from": run.checkpoint_key or job.params.get("resume_from", ""),
+        "lease": {"job_id": job.id, "token": job.lease_token},
+    }
+    # One epoch of a big training is silent; the stall limit of detection would be too short.
+    limits = ChildLimits(stall_seconds=max(1800.0, bench.settings.stall_seconds))
+    return Assignment(TRAIN_CHILD, request, limits)
+
+
+def _published(bench: Workbench, run: TrainingRunRecord) -> dict[str, Any]:
+    models = [m for m in bench.catalog.models.list(run.domain) if m.training_run_id == run.id]
+    return {
+        "training_run": run.name,
+        "metrics": run.metrics,
+        **({"model": models[0].name, "model_id": models[0].id} if models else {}),
+    }
 
 
 def trained_model(bench: Workbench, outcome: ChildOutcome) -> ModelRecord:
@@ -142,8 +161,10 @@ def _prepare(
     bench: Workbench,
     dataset: DatasetVersionRecord,
     recipe: dict[str, Any],
-    note: str,
-    model_name: str,
+    *,
+    note: str = "",
+    model_name: str = "",
+    resume_from: str = "",
 ) -> PreparedTraining:
     if bench.settings.storage_backend == "memory":
         raise InvalidInputError(
@@ -152,45 +173,24 @@ def _prepare(
         )
     encoder = recipe["training"].get("encoder", "resnet18")
     catalog = bench.catalog
+    params = {
+        "domain": dataset.domain,
+        "dataset": dataset.name,
+        "recipe": recipe,
+        "model_name": model_name or catalog.models.next_name(f"{dataset.domain}-{encoder}"),
+        "resume_from": resume_from,
+    }
     job = catalog.jobs.submit(
         "train",
-        {"domain": dataset.domain, "dataset": dataset.name, "recipe": recipe},
+        params,
         author=bench.settings.author,
         dedupe_key=f"train:{dataset.domain}",
+        resource_class=ResourceClass(bench.settings.train_on),
+        training={
+            "name": catalog.runs.next_name(f"{dataset.domain}-run"),
+            "domain": dataset.domain,
+            "dataset_version_id": dataset.id,
+            "recipe": recipe,
+        },
     )
-    try:
-        run = catalog.runs.start(
-            name=catalog.runs.next_name(f"{dataset.domain}-run"),
-            domain=dataset.domain,
-            dataset_version_id=dataset.id,
-            recipe=recipe,
-            job_id=job.id,
-        )
-    except PrismataError:
-        catalog.jobs.request_cancel(job.id)
-        raise
-    request = {
-        "task": "train",
-        "settings": bench.settings.to_request(),
-        "run_id": run.id,
-        "model_name": model_name or catalog.models.next_name(f"{dataset.domain}-{encoder}"),
-    }
-    return PreparedTraining(job, run, dataset, note, request)
-
-
-def _failure_handler(bench: Workbench, prepared: PreparedTraining) -> Any:  # noqa: ANN401 - a closure
-    def on_failure(outcome: ChildOutcome) -> None:
-        run = bench.catalog.runs.get(prepared.run.id)
-        if run.state.is_final:
-            return
-        if outcome.state is JobState.CANCELLED:
-            bench.catalog.runs.cancel(run.id)
-        else:
-            bench.catalog.runs.fail(run.id, outcome.message or "the training failed")
-
-    return on_failure
-
-
-def _limits(bench: Workbench) -> ChildLimits:
-    # One epoch of a big training is silent; the stall limit of detection would be too short.
-    return ChildLimits(stall_seconds=max(1800.0, bench.settings.stall_seconds))
+    return PreparedTraining(job, catalog.runs.list(job_id=job.id)[0], dataset, note)

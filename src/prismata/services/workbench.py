@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, field
 from io import BytesIO
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
-from prismata.catalog import Catalog, VideoRecord
+from prismata.catalog import Catalog, JobRecord, VideoRecord
 from prismata.core.errors import NotFoundError
-from prismata.core.ports import ChildLimits, ChildOutcome, ChildRunner, MessageHandler
+from prismata.core.ports import ChildOutcome, ChildRunner, MessageHandler
 from prismata.core.time import FrameTimeline
 from prismata.domains import Domain, DomainRegistry
 from prismata.settings import Settings
@@ -18,10 +18,14 @@ from prismata.storage import StorageBackend
 
 
 class LiveJob(Protocol):
-    """A job that runs in this process."""
+    """A job that runs, or waits for its turn."""
 
     job_id: str
-    outcome: ChildOutcome | None
+
+    @property
+    def outcome(self) -> ChildOutcome | None:
+        """How it ended; None while it waits or runs."""
+        ...
 
     def cancel(self) -> None:
         """Ask for the end; returns at once."""
@@ -33,53 +37,40 @@ class LiveJob(Protocol):
 
 
 class JobEngine(Protocol):
-    """Runs a queued job in a child process; the jobs room's `JobRunner` is one."""
+    """Runs queued jobs; the jobs room has one."""
 
-    def run_job(  # noqa: PLR0913 - one argument for each thing that may happen, all named
+    def begin(self) -> None:
+        """Have jobs taken up that were queued before this process began."""
+        ...
+
+    def run_job(
         self,
         job_id: str,
-        argv: Sequence[str],
-        request: dict[str, Any],
         *,
-        limits: ChildLimits,
         on_message: MessageHandler = ...,
-        on_success: Callable[[dict[str, Any]], dict[str, Any] | None] = ...,
-        on_failure: Callable[[ChildOutcome], None] = ...,
-        retry: Callable[[ChildOutcome], dict[str, Any] | None] = ...,
         runner: ChildRunner | None = None,
     ) -> ChildOutcome:
-        """Run it in this thread.
+        """Run it in this thread to its end; `runner` is one of `session`."""
+        ...
 
-        `retry` may give a child that failed one more request within the job; `runner` is one of
-        `session`, None = a child of its own.
-        """
+    def start(self, job: JobRecord) -> LiveJob:
+        """Have it run in the background, here or by a worker elsewhere."""
+        ...
+
+    def follow(self, job_id: str) -> LiveJob:
+        """Return a handle on a job, whoever runs it."""
         ...
 
     def session(self) -> AbstractContextManager[ChildRunner]:
         """Return a runner that keeps one child warm for jobs that follow each other."""
         ...
 
-    def start_in_background(
-        self,
-        job_id: str,
-        argv: Sequence[str],
-        request: dict[str, Any],
-        *,
-        limits: ChildLimits,
-        on_message: MessageHandler = ...,
-        on_success: Callable[[dict[str, Any]], dict[str, Any] | None] = ...,
-        on_failure: Callable[[ChildOutcome], None] = ...,
-        retry: Callable[[ChildOutcome], dict[str, Any] | None] = ...,
-    ) -> LiveJob:
-        """Run it in a thread of its own."""
-        ...
-
-    def cancel(self, job_id: str) -> bool:
-        """Stop it at once if it runs here."""
+    def cancel(self, job_id: str) -> None:
+        """Call it off, wherever it is; nothing happens if it has ended."""
         ...
 
     def close(self) -> None:
-        """Stop every child and refuse new ones."""
+        """Give back what runs here and refuse new ones."""
         ...
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,15 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     temporary.replace(path)
 
 
+def is_whole(path: Path) -> bool:
+    """Say whether a checkpoint is there and can be read."""
+    try:
+        load_checkpoint(path)
+    except (NotFoundError, InvalidInputError):
+        return False
+    return True
+
+
 def load_checkpoint(path: Path) -> dict[str, Any]:
     """Read a checkpoint; tensors and plain values only, never code.
 
@@ -38,6 +48,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     """
     if not path.is_file():
         raise NotFoundError(f"there is no checkpoint {path.name}")
+    _check_records(path)
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises anything from EOFError to UnpicklingError here
@@ -45,6 +56,20 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     if not isinstance(state, dict) or state.get("checkpoint_version") != CHECKPOINT_VERSION:
         raise InvalidInputError(f"{path.name} is not a checkpoint of this program")
     return state
+
+
+def _check_records(path: Path) -> None:
+    """Compare every record with its CRC-32; torch writes them and does not look at them."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except (zipfile.BadZipFile, OSError) as error:
+        raise InvalidInputError(f"the checkpoint {path.name} cannot be read: {error}") from error
+    if damaged is not None:
+        raise InvalidInputError(
+            f"the checkpoint {path.name} is damaged ({damaged} is not what was written); use an "
+            "earlier one or start a new run"
+        )
 
 
 def describe_model(

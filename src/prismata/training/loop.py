@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,9 @@ from prismata.training.model import Detector
 from prismata.training.recipe import Recipe
 from prismata.training.validation import Validation, validate
 
+SAVE_EVERY_SECONDS = 60.0
+"""How much work within an epoch a kill may cost."""
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingTask:
@@ -37,11 +41,19 @@ class TrainingTask:
     data_digest: str
 
 
+class TrainingInterruptedError(Exception):
+    """Somebody asked to stop; the checkpoint holds everything up to the last step."""
+
+
 @dataclass(slots=True)
 class TrainingState:
-    """Where training stands after an epoch."""
+    """Where training stands: so many epochs, and so many steps of the next one."""
 
     epoch: int = 0
+    losses: list[float] = field(default_factory=list)
+    """Of the steps made in the epoch that is not over."""
+    random_state: torch.Tensor | None = None
+    """Of torch after those steps; None at the beginning of an epoch, which seeds it anew."""
     best_epoch: int = -1
     best_score: float = -math.inf
     best_loss: float = math.inf
@@ -71,6 +83,20 @@ class _Learner:
     schedule: torch.optim.lr_scheduler.LambdaLR
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One optimisation step, for those who watch."""
+
+    epoch: int
+    """From 0."""
+    number: int
+    """From 0 in every epoch."""
+    loss: float
+    digest: str
+    """Of the batch: the same step of the same task always sees the same one."""
+
+
+StepReport = Callable[[Step], None]
 EpochReport = Callable[[int, int, dict[str, Any]], None]
 
 
@@ -82,6 +108,8 @@ def train(
     *,
     checkpoint_path: Path | None = None,
     on_epoch: EpochReport = lambda _epoch, _epochs, _row: None,
+    on_step: StepReport = lambda _step: None,
+    is_to_stop: Callable[[], bool] = lambda: False,
 ) -> Trained:
     """Train until the validation score stops rising.
 
@@ -93,10 +121,13 @@ def train(
         task: What is to be learned.
         train_videos: Data for the gradients.
         val_videos: Data for early stopping.
-        checkpoint_path: Where the state is kept after every epoch.
+        checkpoint_path: Where the state is kept after every epoch, and within long ones.
         on_epoch: Gets the epoch (from 1), the number of epochs and the epoch's figures.
+        on_step: Gets each step as it is made.
+        is_to_stop: Asked after each step and each epoch.
 
     Raises:
+        TrainingInterruptedError: If it was to stop; the checkpoint is written.
         InvalidInputError: If nothing can be learned from the data, or the checkpoint belongs to
             other data or another recipe.
     """
@@ -116,7 +147,8 @@ def train(
         state = _resume(checkpoint_path, learner, task)
     started = time.perf_counter()
     while state.epoch < recipe.epochs and state.epoch - state.best_epoch <= recipe.patience:
-        row = _run_epoch(learner, task, train_videos, weights, state.epoch)
+        steps = _Steps(learner, task, weights, state, checkpoint_path, on_step, is_to_stop)
+        row = steps.run(train_videos)
         schedule.step()
         smoothed = cast(Detector, average.module)
         judged = val_videos or train_videos
@@ -126,6 +158,8 @@ def train(
         if checkpoint_path is not None:
             _save(checkpoint_path, learner, task, state)
         on_epoch(state.epoch, recipe.epochs, row)
+        if is_to_stop() and state.epoch < recipe.epochs:
+            raise TrainingInterruptedError
     detector.load_state_dict(state.best_weights)
     return Trained(
         detector,
@@ -137,34 +171,76 @@ def train(
     )
 
 
-def _run_epoch(
-    learner: _Learner,
-    task: TrainingTask,
-    videos: Sequence[LabelledVideo],
-    positive: torch.Tensor,
-    epoch: int,
-) -> dict[str, Any]:
-    """Make one pass and return its figures."""
-    started = time.perf_counter()
-    rng = np.random.default_rng((task.recipe.seed, epoch))
-    torch.manual_seed(task.recipe.seed * 100_003 + epoch)
-    detector, optimizer = learner.detector, learner.optimizer
-    make = feature_batches if detector.encoder is None else chunk_batches
-    detector.train()
-    losses: list[float] = []
-    for batch in make(videos, task.recipe, task.num_frames, rng):
-        optimizer.zero_grad(set_to_none=True)
-        loss = _loss(detector, batch, positive)
+class _Steps:
+    """The steps of one epoch, those that a checkpoint holds already left out."""
+
+    def __init__(
+        self,
+        learner: _Learner,
+        task: TrainingTask,
+        positive: torch.Tensor,
+        state: TrainingState,
+        checkpoint_path: Path | None,
+        on_step: StepReport,
+        is_to_stop: Callable[[], bool],
+    ) -> None:
+        self._learner, self._task, self._positive = learner, task, positive
+        self._state = state
+        self._checkpoint_path = checkpoint_path
+        self._on_step, self._is_to_stop = on_step, is_to_stop
+        self._saved_at = time.monotonic()
+
+    def run(self, videos: Sequence[LabelledVideo]) -> dict[str, Any]:
+        """Make the pass to its end and return its figures."""
+        started = time.perf_counter()
+        state, seed = self._state, self._task.recipe.seed
+        rng = np.random.default_rng((seed, state.epoch))
+        torch.manual_seed(seed * 100_003 + state.epoch)
+        detector = self._learner.detector
+        make = feature_batches if detector.encoder is None else chunk_batches
+        detector.train()
+        done = len(state.losses)
+        for number, batch in enumerate(make(videos, self._task.recipe, self._task.num_frames, rng)):
+            if number < done:
+                # Making it again moves the batches' own dice on to where they were.
+                if number == done - 1 and state.random_state is not None:
+                    torch.set_rng_state(state.random_state)
+                continue
+            state.losses.append(self._step(batch))
+            self._on_step(Step(state.epoch, number, state.losses[-1], _digest(batch)))
+            self._save_now_and_then()
+        losses, state.losses, state.random_state = state.losses, [], None
+        return {
+            "epoch": state.epoch + 1,
+            "train_loss": float(np.mean(losses)),
+            "seconds": round(time.perf_counter() - started, 2),
+        }
+
+    def _step(self, batch: Batch) -> float:
+        learner = self._learner
+        learner.optimizer.zero_grad(set_to_none=True)
+        loss = _loss(learner.detector, batch, self._positive)
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        nn.utils.clip_grad_norm_(detector.parameters(), 1.0)
-        optimizer.step()
-        learner.average.update_parameters(detector)
-        losses.append(float(loss.detach()))
-    return {
-        "epoch": epoch + 1,
-        "train_loss": float(np.mean(losses)),
-        "seconds": round(time.perf_counter() - started, 2),
-    }
+        nn.utils.clip_grad_norm_(learner.detector.parameters(), 1.0)
+        learner.optimizer.step()
+        learner.average.update_parameters(learner.detector)
+        return float(loss.detach())
+
+    def _save_now_and_then(self) -> None:
+        stops = self._is_to_stop()
+        is_due = time.monotonic() - self._saved_at >= SAVE_EVERY_SECONDS
+        if self._checkpoint_path is not None and (stops or is_due):
+            self._state.random_state = torch.get_rng_state()
+            _save(self._checkpoint_path, self._learner, self._task, self._state)
+            self._saved_at = time.monotonic()
+        if stops:
+            raise TrainingInterruptedError
+
+
+def _digest(batch: Batch) -> str:
+    """Return a short digest of what a step sees."""
+    inputs, targets = batch.inputs.numpy(), batch.targets.numpy()
+    return f"{zlib.crc32(targets.tobytes(), zlib.crc32(inputs.tobytes())):08x}"
 
 
 def _loss(detector: Detector, batch: Batch, positive: torch.Tensor) -> torch.Tensor:
@@ -236,6 +312,8 @@ def _save(path: Path, learner: _Learner, task: TrainingTask, state: TrainingStat
             "optimizer": learner.optimizer.state_dict(),
             "schedule": {"last_epoch": learner.schedule.last_epoch},
             "epoch": state.epoch,
+            "losses": state.losses,
+            "random_state": state.random_state,
             "best_epoch": state.best_epoch,
             "best_score": state.best_score,
             "best_loss": state.best_loss,
@@ -245,7 +323,7 @@ def _save(path: Path, learner: _Learner, task: TrainingTask, state: TrainingStat
 
 
 def _resume(path: Path, learner: _Learner, task: TrainingTask) -> TrainingState:
-    """Go on where a run with the same task stopped; batches depend on (seed, epoch) only."""
+    """Go on where a run with the same task stopped, with the batch that would have come next."""
     stored = load_checkpoint(path)
     if stored["data_digest"] != task.data_digest:
         raise InvalidInputError(
@@ -262,6 +340,8 @@ def _resume(path: Path, learner: _Learner, task: TrainingTask) -> TrainingState:
     learner.schedule.last_epoch = int(stored["schedule"]["last_epoch"])
     return TrainingState(
         epoch=int(stored["epoch"]),
+        losses=[float(loss) for loss in stored.get("losses", [])],
+        random_state=stored.get("random_state"),
         best_epoch=int(stored["best_epoch"]),
         best_score=float(stored["best_score"]),
         best_loss=float(stored["best_loss"]),

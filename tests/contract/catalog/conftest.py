@@ -15,8 +15,17 @@ import pytest
 from sqlalchemy import Engine, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
-from prismata.catalog import Catalog, ModelRecord, VideoRecord, open_catalog
+from prismata.catalog import (
+    Catalog,
+    DetectionRunRecord,
+    JobRecord,
+    ModelRecord,
+    TrainingRunRecord,
+    VideoRecord,
+    open_catalog,
+)
 from prismata.catalog.schema import METADATA
+from prismata.core.events import Event
 
 PROBED_URL = "postgresql://postgres@127.0.0.1:5432/test"
 START = datetime(2031, 2, 3, 4, 5, 6, 789_012, UTC)
@@ -75,6 +84,30 @@ class Maker:
             "card": {"name": name, "thresholds": {"hit": 0.1}},
         }
         return self.catalog.models.add(**(fields | changes))
+
+    def runs(self, job: JobRecord, name: str = "t") -> tuple[DetectionRunRecord, TrainingRunRecord]:
+        """Enter a detection run with an event, and a training run, for the job."""
+        catalog = self.catalog
+        detection = catalog.detections.start(
+            video_id=self.video(f"{name}.mp4").id,
+            model_id=self.model(name).id,
+            job_id=job.id,
+            settings={},
+        )
+        catalog.detections.add_events(detection.id, [Event.point("hit", 1, 0.5)])
+        version = catalog.datasets.create(
+            domain="cricket",
+            domain_version=1,
+            seed=1,
+            video_splits={},
+            groups={},
+            content=(),
+            author="anna",
+        )
+        training = catalog.runs.start(
+            name=name, domain="cricket", dataset_version_id=version.id, recipe={}, job_id=job.id
+        )
+        return detection, training
 
 
 @pytest.fixture(scope="session")

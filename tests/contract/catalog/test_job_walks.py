@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from prismata.catalog import Offer
 from prismata.core.errors import ConflictError
 from prismata.core.jobs import FailureCause, JobState
 
@@ -16,12 +17,24 @@ LEGAL = {
     "failed": {"failed"},
     "cancelled": {"cancelled"},
 }
+# How often an attempt may fail for a cause before the job does.
+ALLOWED = {
+    "user_error": 0,
+    "out_of_memory": 1,
+    "crashed": 1,
+    "killed": 1,
+    "stalled": 1,
+    "lost": 3,
+    "preempted": float("inf"),
+    "storage": 5,
+    "bug": 0,
+}
 FINAL = {"succeeded", "failed", "cancelled"}
 LEASE = 45
 
 STEPS = st.tuples(
     st.sampled_from(
-        ["claim", "claim_next", "beat", "succeed", "fail", "cancel", "release", "ask", "reap"]
+        ["claim", "claim_next", "beat", "succeed", "cancel", "ask", "reap", *FailureCause]
     ),
     st.sampled_from(["newest token", "oldest token", "made-up token"]),
     st.sampled_from([0, 20, 50]),
@@ -30,23 +43,22 @@ STEPS = st.tuples(
 
 def take(catalog, job, step, token):
     """Do one thing to the job; a refusal is fine, as long as nothing changed."""
-    jobs = catalog.jobs
-    ends = {"succeed": JobState.SUCCEEDED, "fail": JobState.FAILED, "cancel": JobState.CANCELLED}
+    leases = catalog.leases
+    ends = {"succeed": JobState.SUCCEEDED, "cancel": JobState.CANCELLED}
     if step == "claim":
-        jobs.claim(job.id, lease_seconds=LEASE)
+        leases.claim(job.id, lease_seconds=LEASE)
     elif step == "claim_next":
-        jobs.claim_next([job.kind], LEASE)
+        leases.claim_next(Offer([job.kind]), LEASE)
     elif step == "beat":
-        jobs.heartbeat(job.id, token, lease_seconds=LEASE, progress=0.5)
-    elif step == "release":
-        jobs.release(job.id, token)
+        leases.heartbeat(job.id, token, lease_seconds=LEASE, progress=0.5)
     elif step == "ask":
-        jobs.request_cancel(job.id)
+        catalog.jobs.request_cancel(job.id)
     elif step == "reap":
-        jobs.reap()
+        leases.reap()
+    elif step in ends:
+        leases.end_attempt(job.id, token, state=ends[step])
     else:
-        cause = FailureCause.CRASHED if step == "fail" else None
-        jobs.finish(job.id, token, state=ends[step], cause=cause)
+        leases.end_attempt(job.id, token, state=JobState.FAILED, cause=FailureCause(step))
 
 
 def check_lawful(before, after, step, token, clock):
@@ -60,10 +72,20 @@ def check_lawful(before, after, step, token, clock):
     assert after.attempt == before.attempt + claims
     if claims:
         assert step in {"claim", "claim_next"}
-    if before.state == "running" and step in {"beat", "succeed", "fail", "cancel", "release"}:
+    failed = before.state == "running" and after.failures != before.failures
+    if before.state == "running" and step not in {"claim", "claim_next", "ask", "reap"}:
         assert (after != before) <= (token == before.lease_token)
-    if before.state == "running" and after.cause is FailureCause.LOST:
+    if failed:
+        (cause,) = {
+            name for name in after.failures if after.failures[name] != before.failures.get(name)
+        }
+        assert after.failures[cause] == before.failures.get(cause, 0) + 1
+        may_go_on = after.failures[cause] <= ALLOWED[cause] and not before.cancel_requested
+        assert (after.state == "queued") == may_go_on
+        assert (after.not_before is not None) == (may_go_on and cause == "storage")
+    if failed and step == "reap":
         assert before.lease_until < clock.now
+    assert (after.cause is None) == (after.state != "failed")
 
 
 @settings(
@@ -94,5 +116,8 @@ def test_a_random_walk_never_leaves_the_legal_machine(catalog, clock, steps):
     if catalog.jobs.get(job.id).state == "queued":
         catalog.jobs.request_cancel(job.id)
     clock.advance(LEASE + 1)
-    catalog.jobs.reap()
+    if catalog.jobs.get(job.id).state == "running":
+        catalog.jobs.request_cancel(job.id)
+        clock.advance(LEASE + 1)
+        catalog.leases.reap()
     assert catalog.jobs.get(job.id).state in FINAL

@@ -10,9 +10,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from prismata.catalog import open_catalog
+from prismata.catalog import Offer, open_catalog
 from prismata.core.errors import BusyError, ConflictError, InvalidInputError, NotFoundError
-from prismata.core.events import Event
 from prismata.core.jobs import FailureCause, JobState
 
 POSTGRES = pytest.param("postgresql", marks=pytest.mark.postgres)
@@ -23,7 +22,7 @@ def submit(catalog, kind="detect", **more):
 
 
 def claimed(catalog, **more):
-    return catalog.jobs.claim(submit(catalog, **more).id, lease_seconds=45)
+    return catalog.leases.claim(submit(catalog, **more).id, lease_seconds=45)
 
 
 def test_a_job_comes_back_exactly_at_every_step(catalog, url, clock):
@@ -33,14 +32,14 @@ def test_a_job_comes_back_exactly_at_every_step(catalog, url, clock):
         assert asdict(other.jobs.get(queued.id)) == asdict(queued)
 
         clock.advance(1.000_001)
-        running = catalog.jobs.claim(queued.id, lease_seconds=45)
+        running = catalog.leases.claim(queued.id, lease_seconds=45)
         assert (running.state, running.attempt, running.started_at) == ("running", 1, clock.now)
         assert running.lease_until == clock.now + timedelta(seconds=45)
         assert asdict(other.jobs.get(queued.id)) == asdict(running)
 
         token = running.lease_token
         clock.advance(15)
-        cancel = catalog.jobs.heartbeat(
+        cancel = catalog.leases.heartbeat(
             queued.id, token, lease_seconds=45, progress=1 / 3, note="½ ✓", peak_rss_mb=300
         )
         assert cancel is False
@@ -48,7 +47,7 @@ def test_a_job_comes_back_exactly_at_every_step(catalog, url, clock):
         assert (beat.progress, beat.progress_note, beat.peak_rss_mb) == (1 / 3, "½ ✓", 300.0)
         assert beat.lease_until == clock.now + timedelta(seconds=45)
 
-        done = catalog.jobs.finish(
+        done = catalog.leases.end_attempt(
             queued.id,
             token,
             state=JobState.SUCCEEDED,
@@ -65,8 +64,8 @@ def test_the_same_work_is_refused_politely_while_it_is_active(catalog, clock):
     first = submit(catalog, dedupe_key="detect:v1:m1")
     with pytest.raises(BusyError, match=rf"already queued: Zoë started it just now.*{first.id}"):
         submit(catalog, dedupe_key="detect:v1:m1")
-    running = catalog.jobs.claim(first.id, lease_seconds=1000)
-    catalog.jobs.heartbeat(first.id, running.lease_token, lease_seconds=1000, progress=0.42)
+    running = catalog.leases.claim(first.id, lease_seconds=1000)
+    catalog.leases.heartbeat(first.id, running.lease_token, lease_seconds=1000, progress=0.42)
     clock.advance(200)
     with pytest.raises(BusyError, match="3 min ago and it is 42% done") as caught:
         submit(catalog, dedupe_key="detect:v1:m1")
@@ -74,16 +73,23 @@ def test_the_same_work_is_refused_politely_while_it_is_active(catalog, clock):
     submit(catalog, dedupe_key="detect:v1:m2")
     submit(catalog)
     submit(catalog)
-    catalog.jobs.finish(first.id, running.lease_token, state=JobState.CANCELLED)
+    catalog.leases.end_attempt(first.id, running.lease_token, state=JobState.CANCELLED)
     assert submit(catalog, dedupe_key="detect:v1:m1").id != first.id
 
 
-def test_work_whose_supervisor_vanished_can_be_started_again(catalog, clock):
-    lost = claimed(catalog, dedupe_key="k")
-    clock.advance(45.1)
+def test_work_whose_supervisor_vanishes_again_and_again_can_be_asked_for_anew(catalog, clock):
+    lost = submit(catalog, dedupe_key="k")
+    for attempt in (1, 2, 3, 4):
+        assert catalog.leases.claim(lost.id, lease_seconds=45).attempt == attempt
+        clock.advance(45.1)
+        if attempt < 4:
+            with pytest.raises(BusyError, match="is already queued"):
+                submit(catalog, dedupe_key="k")
     again = submit(catalog, dedupe_key="k")
     assert again.state is JobState.QUEUED
-    assert catalog.jobs.get(lost.id).cause is FailureCause.LOST
+    given_up = catalog.jobs.get(lost.id)
+    assert (given_up.state, given_up.cause) == (JobState.FAILED, FailureCause.LOST)
+    assert given_up.failures == {"lost": 4}
 
 
 def test_of_threads_that_submit_the_same_work_one_gets_it(catalog):
@@ -126,7 +132,7 @@ def test_eight_workers_claim_every_job_exactly_once(catalog):
     def work(_):
         barrier.wait()
         mine = []
-        while (job := catalog.jobs.claim_next(["detect", "export"], 45)) is not None:
+        while (job := catalog.leases.claim_next(Offer(["detect", "export"]), 45)) is not None:
             mine.append((job.id, job.lease_token))
         return mine
 
@@ -145,8 +151,8 @@ def test_a_job_that_another_worker_is_just_taking_is_passed_over(catalog, raw, c
     next_one = submit(catalog)
     with raw.begin() as connection:
         connection.execute(text("SELECT 1 FROM job WHERE id = :id FOR UPDATE"), {"id": oldest.id})
-        assert catalog.jobs.claim_next(["detect"], 45).id == next_one.id
-    assert catalog.jobs.claim_next(["detect"], 45).id == oldest.id
+        assert catalog.leases.claim_next(Offer(["detect"]), 45).id == next_one.id
+    assert catalog.leases.claim_next(Offer(["detect"]), 45).id == oldest.id
 
 
 def test_the_oldest_job_is_next(catalog, clock):
@@ -154,30 +160,35 @@ def test_the_oldest_job_is_next(catalog, clock):
     for _ in range(3):
         ids.append(submit(catalog).id)
         clock.advance(1)
-    assert [catalog.jobs.claim_next(["detect"], 45).id for _ in ids] == ids
-    assert catalog.jobs.claim_next(["detect"], 45) is None
-    assert catalog.jobs.claim_next([], 45) is None
+    assert [catalog.leases.claim_next(Offer(["detect"]), 45).id for _ in ids] == ids
+    assert catalog.leases.claim_next(Offer(["detect"]), 45) is None
+    assert catalog.leases.claim_next(Offer([]), 45) is None
 
 
 def test_a_job_is_claimed_only_from_the_queue(catalog):
     job = claimed(catalog)
     with pytest.raises(ConflictError, match="running cannot become running"):
-        catalog.jobs.claim(job.id, lease_seconds=45)
+        catalog.leases.claim(job.id, lease_seconds=45)
     with pytest.raises(NotFoundError, match="no job with the id 'nowhere'"):
-        catalog.jobs.claim("nowhere", lease_seconds=45)
+        catalog.leases.claim("nowhere", lease_seconds=45)
 
 
 def test_a_stale_token_changes_nothing(catalog, clock):
     first = claimed(catalog)
-    catalog.jobs.release(first.id, first.lease_token, note="the machine is going away")
+    catalog.leases.end_attempt(
+        first.id,
+        first.lease_token,
+        state=JobState.FAILED,
+        cause=FailureCause.PREEMPTED,
+        message="the machine is going away",
+    )
     waiting = catalog.jobs.get(first.id)
     assert (waiting.state, waiting.lease_token) == (JobState.QUEUED, None)
-    second = catalog.jobs.claim(first.id, lease_seconds=45)
+    second = catalog.leases.claim(first.id, lease_seconds=45)
     assert (second.attempt, second.lease_token != first.lease_token) == (2, True)
     for stale_use in (
-        lambda: catalog.jobs.heartbeat(first.id, first.lease_token, lease_seconds=45, progress=1),
-        lambda: catalog.jobs.finish(first.id, first.lease_token, state=JobState.SUCCEEDED),
-        lambda: catalog.jobs.release(first.id, first.lease_token),
+        lambda: catalog.leases.heartbeat(first.id, first.lease_token, lease_seconds=45, progress=1),
+        lambda: catalog.leases.end_attempt(first.id, first.lease_token, state=JobState.SUCCEEDED),
     ):
         with pytest.raises(ConflictError, match=r"lease .* was lost"):
             stale_use()
@@ -186,42 +197,42 @@ def test_a_stale_token_changes_nothing(catalog, clock):
 
 def test_nobody_writes_after_the_end(catalog):
     job = claimed(catalog)
-    done = catalog.jobs.finish(job.id, job.lease_token, state=JobState.SUCCEEDED, result={})
+    done = catalog.leases.end_attempt(job.id, job.lease_token, state=JobState.SUCCEEDED, result={})
     for late in (
-        lambda: catalog.jobs.heartbeat(job.id, job.lease_token, lease_seconds=45),
-        lambda: catalog.jobs.finish(job.id, job.lease_token, state=JobState.CANCELLED),
+        lambda: catalog.leases.heartbeat(job.id, job.lease_token, lease_seconds=45),
+        lambda: catalog.leases.end_attempt(job.id, job.lease_token, state=JobState.CANCELLED),
         lambda: catalog.jobs.request_cancel(job.id),
     ):
         with pytest.raises(ConflictError, match="succeeded"):
             late()
     assert catalog.jobs.get(job.id) == done
     with pytest.raises(NotFoundError):
-        catalog.jobs.heartbeat("nowhere", "token", lease_seconds=45)
+        catalog.leases.heartbeat("nowhere", "token", lease_seconds=45)
 
 
 def test_a_failure_has_a_cause(catalog):
     job = claimed(catalog)
     with pytest.raises(InvalidInputError, match="needs a cause"):
-        catalog.jobs.finish(job.id, job.lease_token, state=JobState.FAILED)
+        catalog.leases.end_attempt(job.id, job.lease_token, state=JobState.FAILED)
     with pytest.raises(InvalidInputError, match="not an end"):
-        catalog.jobs.finish(job.id, job.lease_token, state=JobState.QUEUED)
-    failed = catalog.jobs.finish(
+        catalog.leases.end_attempt(job.id, job.lease_token, state=JobState.QUEUED)
+    failed = catalog.leases.end_attempt(
         job.id,
         job.lease_token,
         state=JobState.FAILED,
-        cause=FailureCause.OUT_OF_MEMORY,
-        message="it needs 900 MB",
+        cause=FailureCause.USER_ERROR,
+        message="it needs a video",
     )
-    assert (failed.cause, failed.message) == (FailureCause.OUT_OF_MEMORY, "it needs 900 MB")
+    assert (failed.cause, failed.message) == (FailureCause.USER_ERROR, "it needs a video")
 
 
 def test_a_child_that_dies_with_garbage_is_still_recorded(catalog):
     job = claimed(catalog)
-    failed = catalog.jobs.finish(
+    failed = catalog.leases.end_attempt(
         job.id,
         job.lease_token,
         state=JobState.FAILED,
-        cause=FailureCause.CRASHED,
+        cause=FailureCause.BUG,
         message="it said \0\udcff and left",
         log_tail=["\0\x1b[31m\udcff", "last words"],
     )
@@ -233,9 +244,11 @@ def test_a_child_that_dies_with_garbage_is_still_recorded(catalog):
 def test_a_peak_never_sinks(catalog):
     job = claimed(catalog)
     for seen in (100, 300.5, 200):
-        catalog.jobs.heartbeat(job.id, job.lease_token, lease_seconds=45, peak_rss_mb=seen)
+        catalog.leases.heartbeat(job.id, job.lease_token, lease_seconds=45, peak_rss_mb=seen)
     assert catalog.jobs.get(job.id).peak_rss_mb == 300.5
-    done = catalog.jobs.finish(job.id, job.lease_token, state=JobState.SUCCEEDED, peak_rss_mb=250)
+    done = catalog.leases.end_attempt(
+        job.id, job.lease_token, state=JobState.SUCCEEDED, peak_rss_mb=250
+    )
     assert done.peak_rss_mb == 300.5
 
 
@@ -243,14 +256,14 @@ def test_a_peak_never_sinks(catalog):
 def test_progress_outside_its_range_is_refused(catalog, progress):
     job = claimed(catalog)
     with pytest.raises(InvalidInputError, match=r"lies in \[0, 1\]"):
-        catalog.jobs.heartbeat(job.id, job.lease_token, lease_seconds=45, progress=progress)
+        catalog.leases.heartbeat(job.id, job.lease_token, lease_seconds=45, progress=progress)
 
 
 def test_a_lease_lasts(catalog):
     job = submit(catalog)
     for use in (
-        lambda: catalog.jobs.claim(job.id, lease_seconds=0),
-        lambda: catalog.jobs.claim_next(["detect"], -1),
+        lambda: catalog.leases.claim(job.id, lease_seconds=0),
+        lambda: catalog.leases.claim_next(Offer(["detect"]), -1),
     ):
         with pytest.raises(InvalidInputError, match="longer than 0 s"):
             use()
@@ -261,7 +274,7 @@ def test_a_queued_job_is_cancelled_at_once_and_never_claimed(catalog, clock):
     job = submit(catalog)
     cancelled = catalog.jobs.request_cancel(job.id)
     assert (cancelled.state, cancelled.finished_at) == (JobState.CANCELLED, clock.now)
-    assert catalog.jobs.claim_next(["detect"], 45) is None
+    assert catalog.leases.claim_next(Offer(["detect"]), 45) is None
     with pytest.raises(ConflictError, match="cancelled cannot become cancelled"):
         catalog.jobs.request_cancel(job.id)
 
@@ -272,60 +285,44 @@ def test_a_running_job_learns_from_its_heartbeat_that_it_should_stop(catalog):
     assert (asked.state, asked.cancel_requested) == (JobState.RUNNING, True)
     assert asked.lease_token == job.lease_token
     assert catalog.jobs.request_cancel(job.id) == asked
-    assert catalog.jobs.heartbeat(job.id, job.lease_token, lease_seconds=45) is True
+    assert catalog.leases.heartbeat(job.id, job.lease_token, lease_seconds=45) is True
 
 
-def test_reaping_fails_what_ran_out_and_spares_what_is_alive(catalog, clock):
+def test_reaping_puts_back_what_ran_out_and_spares_what_is_alive(catalog, clock):
     lost, alive, queued = claimed(catalog), claimed(catalog), submit(catalog)
     clock.advance(30)
-    catalog.jobs.heartbeat(alive.id, alive.lease_token, lease_seconds=45)
+    catalog.leases.heartbeat(alive.id, alive.lease_token, lease_seconds=45)
     clock.advance(15)
-    assert catalog.jobs.reap() == []  # its last instant still belongs to the lease
+    assert catalog.leases.reap() == []  # its last instant still belongs to the lease
     clock.advance(0.000_001)
 
-    (reaped,) = catalog.jobs.reap()
+    (reaped,) = catalog.leases.reap()
 
-    assert (reaped.id, reaped.state, reaped.cause) == (lost.id, "failed", FailureCause.LOST)
-    assert (reaped.lease_token, reaped.finished_at) == (None, clock.now)
+    assert (reaped.id, reaped.state, reaped.failures) == (lost.id, "queued", {"lost": 1})
+    assert (reaped.lease_token, reaped.finished_at) == (None, None)
     assert "start it again" in reaped.message
+    (attempt,) = catalog.jobs.attempts(lost.id)
+    assert (attempt.state, attempt.cause) == ("failed", FailureCause.LOST)
+    assert attempt.ended_at == clock.now
     assert catalog.jobs.get(alive.id).state is JobState.RUNNING
     assert catalog.jobs.get(queued.id).state is JobState.QUEUED
     with pytest.raises(ConflictError, match=r"lease .* was lost"):
-        catalog.jobs.finish(lost.id, lost.lease_token, state=JobState.SUCCEEDED)
-    assert catalog.jobs.reap() == []
-
-
-def start_runs(catalog, make, job, name="t"):
-    """Enter a detection run with an event, and a training run, for the job."""
-    detection = catalog.detections.start(
-        video_id=make.video(f"{name}.mp4").id,
-        model_id=make.model(name).id,
-        job_id=job.id,
-        settings={},
-    )
-    catalog.detections.add_events(detection.id, [Event.point("hit", 1, 0.5)])
-    version = catalog.datasets.create(
-        domain="cricket",
-        domain_version=1,
-        seed=1,
-        video_splits={},
-        groups={},
-        content=(),
-        author="anna",
-    )
-    training = catalog.runs.start(
-        name=name, domain="cricket", dataset_version_id=version.id, recipe={}, job_id=job.id
-    )
-    return detection, training
+        catalog.leases.end_attempt(lost.id, lost.lease_token, state=JobState.SUCCEEDED)
+    assert catalog.leases.reap() == []
 
 
 def test_what_a_lost_job_had_started_is_lost_with_it(catalog, make, clock):
     job, other = claimed(catalog), claimed(catalog)
-    detection, training = start_runs(catalog, make, job)
-    spared, spared_training = start_runs(catalog, make, other, "other")
-    catalog.jobs.heartbeat(other.id, other.lease_token, lease_seconds=1000)
+    detection, training = make.runs(job)
+    spared, spared_training = make.runs(other, "other")
+    catalog.leases.heartbeat(other.id, other.lease_token, lease_seconds=1000)
+    for _ in range(3):
+        clock.advance(46)
+        catalog.leases.reap()
+        assert catalog.detections.get(detection.id).event_count == 1  # it goes on
+        catalog.leases.claim(job.id, lease_seconds=45)
     clock.advance(46)
-    catalog.jobs.reap()
+    catalog.leases.reap()
 
     lost = catalog.detections.get(detection.id)
     assert (lost.state, lost.cause, lost.event_count) == ("failed", FailureCause.LOST, 0)
@@ -339,8 +336,8 @@ def test_what_a_lost_job_had_started_is_lost_with_it(catalog, make, clock):
 
 def test_runs_of_a_job_that_is_cancelled_before_it_starts_end_with_it(catalog, make):
     queued, running = submit(catalog), claimed(catalog)
-    ended = start_runs(catalog, make, queued)
-    still = start_runs(catalog, make, running, "other")
+    ended = make.runs(queued)
+    still = make.runs(running, "other")
     for job in (queued, running):
         catalog.jobs.request_cancel(job.id)
     detection, training = catalog.detections.get(ended[0].id), catalog.runs.get(ended[1].id)

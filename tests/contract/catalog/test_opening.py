@@ -18,6 +18,7 @@ from prismata.core.errors import InvalidInputError, PrismataError, UnavailableEr
 OUR_TABLES = {
     *("dataset_version", "detection_run", "event", "job", "model", "training_run", "video"),
     *("annotator", "label_operation", "label_sheet"),
+    *("job_attempt", "worker"),
 }
 
 OPEN_WHEN_TOLD = """

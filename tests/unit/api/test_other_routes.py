@@ -59,8 +59,8 @@ def test_a_job_tells_how_far_it_is_but_not_about_what(client, bench):
     job = bench.catalog.jobs.submit("detect", {"video": "private.mp4"}, author="ada")
     told = client.get(f"/api/jobs/{job.id}")
     assert told.json()["state"] == "queued"
-    claimed = bench.catalog.jobs.claim(job.id, lease_seconds=60)
-    bench.catalog.jobs.heartbeat(
+    claimed = bench.catalog.leases.claim(job.id, lease_seconds=60)
+    bench.catalog.leases.heartbeat(
         job.id, claimed.lease_token, lease_seconds=60, progress=0.25, note="reading"
     )
     told = client.get(f"/api/jobs/{job.id}").json()

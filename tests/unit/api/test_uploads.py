@@ -67,7 +67,8 @@ def test_what_a_browser_cannot_play_becomes_playable_after_its_upload(client, be
         assert time.monotonic() < deadline
         assert now.preparing is None or now.preparing.state != "failed", now.preparing
         time.sleep(0.1)
-    assert bench.catalog.jobs.get(job.id).params == {"video": "film.mp4", "proxy": True}
+    params = {"video": "film.mp4", "video_id": video.id, "proxy": True}
+    assert bench.catalog.jobs.get(job.id).params == params
 
 
 def test_a_wrong_offset_gets_the_right_one(client, flashes):

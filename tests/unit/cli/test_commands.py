@@ -48,6 +48,11 @@ OPTIONS = {
     ("domains", "check"): ["--json"],
     ("domains", "new"): ["--event", "--title", "--folder"],
     ("serve",): ["--host", "--port"],
+    ("worker",): ["--cpu", "--gpu", "--io"],
+    ("jobs", "list"): ["--kind", "--active", "--limit", "--json"],
+    ("jobs", "show"): ["job", "--json"],
+    ("jobs", "cancel"): ["job"],
+    ("jobs", "workers"): ["--json"],
     ("doctor",): ["--json"],
 }
 

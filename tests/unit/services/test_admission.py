@@ -173,7 +173,6 @@ def test_a_real_run_is_learned_from(bench, video, model):
     assert outcome.state is JobState.SUCCEEDED
     run = bench.catalog.detections.get(prepared.run.id)
     again = prepare_detection(bench, DetectRequest("flashes.mp4"))
-    again.resources.close()
     assert again.admission.need.source == "learned"
     assert again.admission.need.mb == pytest.approx(run.peak_rss_mb * 1.1)
 

@@ -73,13 +73,12 @@ def test_a_run_that_fails_leaves_no_result(bench, video, add_bundle):
 def test_a_model_that_lost_a_file_fails_before_a_child_starts(bench, video, add_bundle):
     model = add_bundle()
     bench.storage.delete(model.bundle_key + "temporal.onnx")
-    with pytest.raises(NotFoundError):
-        detect(bench)
-    (run,) = bench.catalog.detections.list(video_id=video.id)
-    assert run.state is JobState.FAILED
-    assert bench.catalog.jobs.get(run.job_id).state.is_final
-    with pytest.raises(NotFoundError):
-        detect(bench)
+    run, outcome, messages = detect(bench)
+    assert (outcome.state, outcome.cause) == (JobState.FAILED, FailureCause.USER_ERROR)
+    assert "temporal.onnx" in outcome.message
+    assert messages == []
+    assert (run.state, run.message) == (JobState.FAILED, outcome.message)
+    assert detect(bench)[1].state is JobState.FAILED, "and it can be tried again"
 
 
 def test_the_same_model_on_the_same_video_runs_once_at_a_time(bench, tmp_path, add_bundle):
@@ -91,15 +90,13 @@ def test_the_same_model_on_the_same_video_runs_once_at_a_time(bench, tmp_path, a
     try:
         with pytest.raises(BusyError):
             prepare_detection(bench, DetectRequest("long.mp4", "first"))
-        other = prepare_detection(bench, DetectRequest("long.mp4", "second"))
-        other.resources.close()
+        prepare_detection(bench, DetectRequest("long.mp4", "second"))
     finally:
         job.cancel()
         outcome = job.wait(60)
     assert outcome is not None
     assert outcome.state in (JobState.CANCELLED, JobState.SUCCEEDED)
-    again = prepare_detection(bench, DetectRequest("long.mp4", "first"))
-    again.resources.close()
+    prepare_detection(bench, DetectRequest("long.mp4", "first"))
 
 
 def test_a_detection_in_the_background_shows_its_events_while_it_runs(bench, tmp_path, add_bundle):

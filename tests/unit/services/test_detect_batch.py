@@ -7,7 +7,12 @@ import pytest
 
 from prismata.core.jobs import FailureCause, JobState
 from prismata.services import detect_model
-from prismata.services.detect import DetectRequest, prepare_detection, run_detection
+from prismata.services.detect import (
+    DetectRequest,
+    assign_detection,
+    prepare_detection,
+    run_detection,
+)
 from prismata.services.detect_batch import detect_many
 from prismata.services.video_sources import find_sources
 from prismata.testing.children import handling_child
@@ -64,18 +69,8 @@ def misbehave(monkeypatch, body):
     monkeypatch.setattr(detect_model, "DETECT_CHILD", tuple(child))
 
 
-def test_a_file_that_is_no_video_is_one_line_and_the_others_go_on(
-    bench, folder, model, monkeypatch
-):
-    brought = []
-
-    def bring(*args):
-        brought.append(detect_model.bring_model(*args))
-        return brought[-1]
-
-    monkeypatch.setattr("prismata.services.detect_batch.bring_model", bring)
+def test_a_file_that_is_no_video_is_one_line_and_the_others_go_on(bench, folder, model):
     reports, messages, progress = detect(bench, folder)
-    assert len(brought) == 1, "the model is brought to disk once for all"
     first, bad, last = reports
     assert [report.source for report in reports] == [str(folder / f"{n}.mp4") for n in (1, 2, 3)]
     assert [report.state for report in reports] == [ONE, JobState.FAILED, ONE]
@@ -99,7 +94,7 @@ def test_a_crash_costs_one_video(bench, folder, model, monkeypatch):
     reports, messages, _ = detect(bench, folder)
     assert [report.cause for report in reports] == [FailureCause.CRASHED, None]
     assert reports[1].result["events"]
-    assert len(set(pids(messages))) == 2
+    assert len(set(pids(messages))) == 3, "it gets another attempt, the next video a new child"
     jobs = {job.params["video"]: job for job in bench.catalog.jobs.list()}
     assert jobs["1.mp4"].cause is FailureCause.CRASHED
     assert any("Segmentation fault" in line for line in jobs["1.mp4"].log_tail)
@@ -208,10 +203,11 @@ def test_lost_memory_is_answered_with_one_smaller_attempt(bench, folder, model, 
     assert "The first attempt ran out of memory" in first.message
     assert first.result["notes"] == [first.message]
     (job,) = [job for job in bench.catalog.jobs.list() if job.params["video"] == "1.mp4"]
-    assert (job.state, job.attempt) == (ONE, 1)
-    assert job.log_tail[0] == "batch None threads 1"
-    assert any("first attempt: The process ran out of memory" in line for line in job.log_tail)
-    assert job.log_tail[-1] == "batch 2 threads 1"
+    assert (job.state, job.attempt) == (ONE, 2)
+    lost, done = bench.catalog.jobs.attempts(job.id)
+    assert lost.cause is FailureCause.OUT_OF_MEMORY
+    assert lost.log_tail[0] == "batch None threads 1"
+    assert done.log_tail == job.log_tail == ("batch 2 threads 1",)
     asked = [
         bench.catalog.detections.get(report.run_id).settings["asked"]["profile"]
         for report in (first, other)
@@ -272,8 +268,11 @@ def test_an_open_event_is_passed_on_and_not_stored(bench, folder, model, monkeyp
 
 def test_without_a_batch_a_detection_says_what_it_was_asked(bench, video, model):
     prepared = prepare_detection(bench, DetectRequest("flashes.mp4", precision="fp32"))
-    assert prepared.request["precision"] == "fp32"
-    assert prepared.request["video_sha256"] == video.sha256
-    assert prepared.request["cache"]["max_bytes"] == 5_000_000_000
-    assert Path(prepared.request["cache"]["folder"]).is_absolute()
+    assignment = assign_detection(bench, prepared.job)
+    assignment.resources.close()
+    request = assignment.request
+    assert request["precision"] == "fp32"
+    assert request["video_sha256"] == video.sha256
+    assert request["cache"]["max_bytes"] == 5_000_000_000
+    assert Path(request["cache"]["folder"]).is_absolute()
     assert run_detection(bench, prepared).state is ONE

@@ -79,8 +79,8 @@ def test_a_second_start_is_refused_in_words_while_the_first_runs(bench, old_film
     live = start_preparation(bench, old_film)
     with pytest.raises(BusyError, match="prepare job is already"):
         start_preparation(bench, old_film)
-    told = describe_material(bench, old_film).preparing
-    assert (told.job_id, told.state) == (live.job_id, JobState.RUNNING)
+    until(lambda: describe_material(bench, old_film).preparing.state is JobState.RUNNING)
+    assert describe_material(bench, old_film).preparing.job_id == live.job_id
     live.cancel()
     assert end_of(live).state is JobState.CANCELLED
 
@@ -122,7 +122,11 @@ def test_a_killed_child_leaves_nothing_and_can_be_started_again(
     until(lambda: describe_material(bench, old_film).preparing.progress == 0.5)
     assert "proxy.mp4" in stored(bench, old_film)
     assert not describe_material(bench, old_film).has_proxy, "not described, so not there"
-    os.kill(int((tmp_path / "slow_child.pid").read_text()), signal.SIGKILL)
+    pid = tmp_path / "slow_child.pid"
+    first = pid.read_text()
+    os.kill(int(first), signal.SIGKILL)
+    until(lambda: pid.read_text() not in ("", first))
+    os.kill(int(pid.read_text()), signal.SIGKILL)  # it gets no third attempt
     assert end_of(live).state is JobState.FAILED
     assert stored(bench, old_film) == ["source.json"]
     told = describe_material(bench, old_film).preparing

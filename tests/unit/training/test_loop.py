@@ -9,7 +9,7 @@ from prismata.training.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
-from prismata.training.loop import train
+from prismata.training.loop import TrainingInterruptedError, train
 from prismata.training.recipe import Recipe
 
 
@@ -80,6 +80,78 @@ def test_an_interrupted_run_goes_on_to_exactly_the_same_end(
     for part in ("weights", "average", "best_weights"):
         assert all(torch.equal(one[part][name], other[part][name]) for name in one[part]), part
     assert one["optimizer"]["param_groups"] == other["optimizer"]["param_groups"]
+
+
+@pytest.mark.parametrize("steps", [1, 3, 4, 7])
+def test_a_run_stopped_within_an_epoch_goes_on_with_the_very_next_batch(
+    videos, new_detector, new_task, tmp_path, steps
+):
+    task = new_task(epochs=3, batch_windows=16)
+    whole_steps, first, second = [], [], []
+    whole = train(new_detector(), task, *videos, on_step=whole_steps.append)
+    path = tmp_path / "checkpoint.pt"
+    with pytest.raises(TrainingInterruptedError):
+        train(
+            new_detector(),
+            task,
+            *videos,
+            checkpoint_path=path,
+            on_step=first.append,
+            is_to_stop=lambda: len(first) == steps,
+        )
+    resumed = train(new_detector(), task, *videos, checkpoint_path=path, on_step=second.append)
+    assert len(first) == steps
+    assert first + second == whole_steps, "every batch once, in the same order, at the same loss"
+    assert without_time(resumed.history) == without_time(whole.history)
+    left, right = whole.detector.state_dict(), resumed.detector.state_dict()
+    assert all(torch.equal(left[name], right[name]) for name in left)
+
+
+def test_augmented_frames_are_the_same_after_a_stop_too(frame_video, new_task, tmp_path):
+    changes = {"encoder": "tiny", "frozen": False, "chunk_samples": 4, "batch_chunks": 2}
+    description = describe_model(
+        Recipe.from_dict({**changes, "head": {"hidden": 8}}),
+        feature_size=144,
+        num_classes=1,
+        num_frames=4,
+    )
+
+    def fresh():
+        torch.manual_seed(3)
+        return build_detector(description)
+
+    task, path = new_task(epochs=1, **changes), tmp_path / "checkpoint.pt"
+    whole, parts = [], []
+    train(fresh(), task, [frame_video()], [], on_step=whole.append)
+    assert len(whole) == 3
+    with pytest.raises(TrainingInterruptedError):
+        train(
+            fresh(),
+            task,
+            [frame_video()],
+            [],
+            checkpoint_path=path,
+            on_step=parts.append,
+            is_to_stop=lambda: len(parts) == 2,
+        )
+    train(fresh(), task, [frame_video()], [], checkpoint_path=path, on_step=parts.append)
+    assert parts == whole
+
+
+def test_a_kill_within_a_long_epoch_costs_little(
+    videos, new_detector, new_task, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("prismata.training.loop.SAVE_EVERY_SECONDS", 0.0)
+    path = tmp_path / "checkpoint.pt"
+
+    def killed(step):
+        if step.number == 3:
+            raise StoppedError
+
+    task = new_task(epochs=1, batch_windows=16)
+    with pytest.raises(StoppedError):
+        train(new_detector(), task, *videos, checkpoint_path=path, on_step=killed)
+    assert len(load_checkpoint(path)["losses"]) == 3
 
 
 def without_time(history):
@@ -193,7 +265,7 @@ class Evil:
         return (print, ("this must never run",))
 
 
-@pytest.mark.parametrize("content", ["damaged", "cut", "code", "foreign"])
+@pytest.mark.parametrize("content", ["damaged", "cut", "flipped", "code", "foreign"])
 def test_what_is_no_checkpoint_is_refused(tmp_path, content, capsys):
     path = tmp_path / "checkpoint.pt"
     save_checkpoint(path, {"weights": {"a": torch.zeros(100)}})
@@ -201,6 +273,11 @@ def test_what_is_no_checkpoint_is_refused(tmp_path, content, capsys):
         path.write_bytes(b"hello")
     elif content == "cut":
         path.write_bytes(path.read_bytes()[:-50])
+    elif content == "flipped":
+        stored = bytearray(path.read_bytes())
+        where = stored.index(bytes(200))  # inside of the zeros that are a tensor
+        stored[where + 100] ^= 1
+        path.write_bytes(stored)
     elif content == "code":
         torch.save({"checkpoint_version": 1, "evil": Evil()}, path)
     else:

@@ -23,6 +23,7 @@ _CAUSES = {
     FailureCause.KILLED: "Killed",
     FailureCause.STALLED: "Stalled",
     FailureCause.LOST: "Lost",
+    FailureCause.PREEMPTED: "Stopped",
     FailureCause.STORAGE: "Storage",
     FailureCause.BUG: "A mistake of ours",
 }
@@ -35,12 +36,15 @@ def show_progress(job: JobRecord, *, what_is_kept: str) -> None:
         job: The job.
         what_is_kept: One sentence: what stays if people cancel it.
     """
-    words = [job.progress_note or ("waiting to start" if job.started_at is None else "starting")]
+    words = [_doing(job)]
     if left := _left(job):
         words.append(left)
     if job.peak_rss_mb:
         words.append(f"{job.peak_rss_mb:.0f} MB")
     st.progress(min(1.0, job.progress), text=plain(" · ".join([f"{job.progress:.0%}", *words])))
+    if job.failures:
+        ended = [a for a in workbench().catalog.jobs.attempts(job.id) if a.state.is_final]
+        st.caption(plain(f"An attempt ended early: {ended[-1].message}"))
     if job.cancel_requested:
         st.caption("Cancelling …")
         return
@@ -66,11 +70,22 @@ def show_end(job: JobRecord) -> None:
             st.code("\n".join(job.log_tail), language=None, wrap_lines=True)
 
 
+def _doing(job: JobRecord) -> str:
+    if job.state is JobState.RUNNING:
+        again = f"attempt {job.attempt}, " if job.attempt > 1 else ""
+        return again + (job.progress_note or "starting")
+    if job.blocked_note:
+        return f"waiting for memory: {job.blocked_note}"
+    if job.not_before is not None:
+        seconds = (job.not_before - datetime.now(UTC)).total_seconds()
+        return f"next attempt in {max(0.0, seconds):.0f} s"
+    return "waiting to start"
+
+
 def _cancel(job_id: str) -> None:
     bench = workbench()
     try:
-        if not bench.jobs.cancel(job_id):
-            bench.catalog.jobs.request_cancel(job_id)
+        bench.jobs.cancel(job_id)
     except UserError as error:
         refuse(error)
     else:
@@ -78,7 +93,9 @@ def _cancel(job_id: str) -> None:
 
 
 def _left(job: JobRecord) -> str:
-    if job.started_at is None or not _ETA_FROM <= job.progress < 1:
+    if job.state is not JobState.RUNNING or job.started_at is None:
+        return ""
+    if not _ETA_FROM <= job.progress < 1:
         return ""
     passed = (datetime.now(UTC) - job.started_at).total_seconds()
     left = round(passed * (1 - job.progress) / job.progress)

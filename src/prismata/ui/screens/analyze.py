@@ -112,7 +112,8 @@ def _start(
     }
     bench = workbench()
     try:
-        prepared = prepare_detection(bench, DetectRequest(video.id, model.id, thresholds=moved))
+        request = DetectRequest(video.id, model.id, thresholds=moved)
+        prepared = prepare_detection(bench, request, may_wait=True)
         start_detection(bench, prepared)
     except UserError as error:
         refuse(error)

@@ -6,11 +6,12 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from prismata.catalog import ModelRecord
 from prismata.core.errors import ExportRefusedError
+from prismata.core.jobs import JobLease
 from prismata.core.modelcard import ModelCard
 from prismata.detection.bundle import (
     CARD_FILE,
@@ -76,6 +77,15 @@ def write_bundle(
     return card
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a model comes from."""
+
+    training_run_id: str
+    lease: JobLease | None
+    """Of the attempt that publishes it."""
+
+
 def publish(
     bench: Workbench,
     detector: Detector,
@@ -84,7 +94,7 @@ def publish(
     encode: Encode,
     check: CheckClip,
     frozen_encoder: Path | None,
-    training_run_id: str,
+    origin: Origin,
     finish: Callable[[Path, ModelCard], ModelCard],
 ) -> tuple[ModelRecord, ModelCard]:
     """Export into storage and enter the model into the catalog, last.
@@ -94,7 +104,7 @@ def publish(
 
     Raises:
         ExportRefusedError: If trained and exported model differ; nothing is left behind.
-        ConflictError: If the name was taken meanwhile.
+        ConflictError: If the name was taken meanwhile, or the lease belongs to somebody else.
     """
     with tempfile.TemporaryDirectory(prefix="prismata-bundle-") as temporary:
         folder = Path(temporary)
@@ -106,10 +116,11 @@ def publish(
         for path in sorted(folder.iterdir()):
             bench.storage.put_file(prefix + path.name, path)
     model = bench.catalog.models.add(
+        lease=origin.lease,
         name=card.name,
         domain=card.domain,
         domain_version=card.domain_version,
-        training_run_id=training_run_id,
+        training_run_id=origin.training_run_id,
         bundle_key=prefix,
         kind="bundle",
         card=json.loads(card.to_json()),

@@ -18,7 +18,8 @@ import torch
 
 from prismata._version import __version__
 from prismata.catalog import DatasetVersionRecord, TrainingRunRecord
-from prismata.core.child import ChildReporter
+from prismata.core.child import EXIT_STOPPED, ChildReporter, asked_to_stop
+from prismata.core.jobs import JobLease
 from prismata.core.machine import usable_cores
 from prismata.core.modelcard import ModelCard
 from prismata.core.recipes import ClipSpec
@@ -27,8 +28,15 @@ from prismata.detection.bundle import CHECKPOINT_FILE, ENCODER_FILE
 from prismata.domains import Domain
 from prismata.services.workbench import Workbench
 from prismata.settings import Settings
+from prismata.training.checkpoint import is_whole
 from prismata.training.heads import CnnLstmHead
-from prismata.training.loop import Trained, TrainingTask, train
+from prismata.training.loop import (
+    Step,
+    Trained,
+    TrainingInterruptedError,
+    TrainingTask,
+    train,
+)
 from prismata.training.model import Detector
 from prismata.training.recipe import Recipe
 from prismata.wiring import open_workbench
@@ -37,7 +45,7 @@ from prismata.worker.train.encoder_setup import Encode, EncoderSetup, set_up_enc
 from prismata.worker.train.finishing import Finishing
 from prismata.worker.train.gather import GatheredData, gather
 from prismata.worker.train.parity import CHECK_SAMPLES, CheckClip
-from prismata.worker.train.publish import CARD_DRAFT_FILE, CHECK_FILE, publish
+from prismata.worker.train.publish import CARD_DRAFT_FILE, CHECK_FILE, Origin, publish
 
 ARCHITECTURE = "cnn_lstm"
 UPLOAD_EVERY_SECONDS = 30.0
@@ -46,8 +54,9 @@ UPLOAD_EVERY_SECONDS = 30.0
 def run_training(request: dict[str, Any], reporter: ChildReporter) -> dict[str, Any]:
     """Train, choose thresholds, export, check, publish; return what the job keeps.
 
-    Request: `run_id` of a training run in the catalog, `model_name`, and `resume_from`, the
-    storage prefix of an interrupted run's checkpoint (or empty).
+    Request: `run_id` of a training run in the catalog, `model_name`, `resume_from`, the storage key
+    of an interrupted attempt's checkpoint (or empty), and `lease`, what shows that this attempt may
+    still write.
     """
     with open_workbench(Settings(**request["settings"])) as bench, ExitStack() as stack:
         return _Run(bench, request, reporter, stack).execute()
@@ -68,6 +77,8 @@ class _Run:
         self.stack = stack
         self.model_name = str(request["model_name"])
         self.resume_from = str(request.get("resume_from") or "")
+        lease = request.get("lease")
+        self.lease = None if lease is None else JobLease(lease["job_id"], lease["token"])
         self.record: TrainingRunRecord = bench.catalog.runs.get(request["run_id"])
         self.dataset: DatasetVersionRecord = bench.catalog.datasets.get(
             self.record.dataset_version_id
@@ -99,7 +110,7 @@ class _Run:
             encode=encode,
             check=check,
             frozen_encoder=setup.frozen_path,
-            training_run_id=self.record.id,
+            origin=Origin(self.record.id, self.lease),
             finish=Finishing(self.bench, data, self.recipe, self.reporter).finish,
         )
         self.reporter.progress(1, 1, "exporting and checking")
@@ -112,6 +123,7 @@ class _Run:
             self.record.id,
             metrics={**published.metrics, "seconds": seconds},
             checkpoint_key=self.prefix + CHECKPOINT_FILE,
+            lease=self.lease,
         )
         return {
             "model": model.name,
@@ -151,16 +163,29 @@ class _Run:
             videos={split: len(videos) for split, videos in data.videos.items()},
         )
         checkpoint = self.folder / CHECKPOINT_FILE
-        if self.resume_from:
+        # One that lies here is of this very run, and at least as new as the copy in storage.
+        if self.resume_from and not is_whole(checkpoint):
             checkpoint.write_bytes(self.bench.storage.get(self.resume_from, max_bytes=4 * 1024**3))
-        return train(
-            detector,
-            task,
-            data.videos["train"],
-            data.videos["val"],
-            checkpoint_path=checkpoint,
-            on_epoch=self._epoch_reporter(checkpoint),
-        )
+        try:
+            with asked_to_stop() as stop:
+                return train(
+                    detector,
+                    task,
+                    data.videos["train"],
+                    data.videos["val"],
+                    checkpoint_path=checkpoint,
+                    on_epoch=self._epoch_reporter(checkpoint),
+                    on_step=self._report_step,
+                    is_to_stop=stop.is_set,
+                )
+        except TrainingInterruptedError:
+            key = self.prefix + CHECKPOINT_FILE
+            self.bench.storage.put_file(key, checkpoint)
+            self.bench.catalog.runs.keep_checkpoint(self.record.id, key, lease=self.lease)
+            raise SystemExit(EXIT_STOPPED) from None
+
+    def _report_step(self, step: Step) -> None:
+        self.reporter.progress(step.epoch, self.recipe.epochs, "training")
 
     def _epoch_reporter(self, checkpoint: Path) -> Callable[[int, int, dict[str, Any]], None]:
         last_upload = time.monotonic()
@@ -172,7 +197,9 @@ class _Run:
                 key = self.prefix + CHECKPOINT_FILE
                 self.bench.storage.put_file(key, checkpoint)
                 last_upload = time.monotonic()
-            self.bench.catalog.runs.add_epoch(self.record.id, row, checkpoint_key=key)
+            self.bench.catalog.runs.add_epoch(
+                self.record.id, row, checkpoint_key=key, lease=self.lease
+            )
             self.reporter.progress(epoch, epochs, "training")
             self.reporter.event({"kind": "epoch", **row})
 

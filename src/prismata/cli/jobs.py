@@ -1,0 +1,159 @@
+"""`prismata jobs`: what long work there is, how it stands, and a way out."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+from prismata.catalog import AttemptRecord, JobRecord
+from prismata.cli.console import JsonOption, notes, output, print_json, print_table
+from prismata.core.jobs import JobState
+from prismata.wiring import open_workbench
+
+app = typer.Typer(no_args_is_help=True)
+
+_NEVER_SEEN_SECONDS = 30.0
+_ID_SHOWN = 8
+
+
+@app.command(name="list")
+def list_jobs(
+    kind: Annotated[str, typer.Option(help="Only this kind: detect, train, prepare, …")] = "",
+    active: Annotated[bool, typer.Option("--active", help="Only what waits or runs.")] = False,
+    limit: Annotated[int, typer.Option(help="At most so many, newest first.", min=1)] = 30,
+    as_json: JsonOption = False,
+) -> None:
+    """List jobs, newest first."""
+    with open_workbench() as bench:
+        bench.catalog.leases.reap()
+        jobs = bench.catalog.jobs.list(kind or None, limit=None if active else limit)
+        jobs = [job for job in jobs if not (active and job.state.is_final)][:limit]
+    if as_json:
+        print_json([describe_job(job) for job in jobs])
+        return
+    if not jobs:
+        notes.print("no job waits or runs" if active else "there has been no job yet")
+        return
+    rows = [
+        [job.id[:_ID_SHOWN], job.kind, _state(job), f"{job.progress:.0%}", job.attempt, _told(job)]
+        for job in jobs
+    ]
+    print_table("", ["job", "kind", "state", "done", "attempts", ""], rows, right="done,attempts")
+
+
+@app.command()
+def show(
+    job: Annotated[str, typer.Argument(help="Id of the job, or how it begins.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Show a job with its attempts and the last lines that its process printed."""
+    with open_workbench() as bench:
+        found = bench.catalog.jobs.find(job)
+        attempts = bench.catalog.jobs.attempts(found.id)
+    if as_json:
+        print_json({**describe_job(found), "attempts": [_attempt(item) for item in attempts]})
+        return
+    output.print(f"{found.kind} {found.id}: {_state(found)}", markup=False)
+    if told := _told(found):
+        output.print(told, markup=False)
+    for attempt in attempts:
+        words = [f"attempt {attempt.number}: {attempt.state.value}"]
+        words += [attempt.cause.value] if attempt.cause else []
+        words += [f"{attempt.peak_rss_mb:.0f} MB"] if attempt.peak_rss_mb else []
+        words += [f"by {attempt.worker}"] if attempt.worker else []
+        words += [attempt.message] if attempt.message else []
+        output.print(", ".join(words), markup=False)
+    for line in found.log_tail:
+        output.print(f"  {line}", markup=False)
+
+
+@app.command()
+def cancel(job: Annotated[str, typer.Argument(help="Id of the job, or how it begins.")]) -> None:
+    """Call a job off: at once if it waits, within seconds if it runs."""
+    with open_workbench() as bench:
+        found = bench.catalog.jobs.find(job)
+        ended = bench.catalog.jobs.request_cancel(found.id)
+    done = "cancelled" if ended.state is JobState.CANCELLED else "it will stop in a moment"
+    output.print(f"{found.kind} {found.id}: {done}", markup=False)
+
+
+@app.command()
+def workers(as_json: JsonOption = False) -> None:
+    """List the workers that were seen in the last half minute."""
+    with open_workbench() as bench:
+        seen = bench.catalog.workers.list(seen_within_seconds=_NEVER_SEEN_SECONDS)
+    if as_json:
+        print_json(
+            [
+                {
+                    "name": worker.name,
+                    "slots": {kind.value: slots for kind, slots in worker.slots.items()},
+                    "draining": worker.draining,
+                    "version": worker.version,
+                    "last_seen": worker.last_seen.isoformat(),
+                }
+                for worker in seen
+            ]
+        )
+        return
+    if not seen:
+        notes.print("no worker was seen; start one with `prismata worker` or `prismata serve`")
+        return
+    rows = [
+        [
+            worker.name,
+            ", ".join(f"{slots} {kind}" for kind, slots in worker.slots.items() if slots),
+            "takes no more" if worker.draining else "takes jobs",
+            worker.version,
+        ]
+        for worker in seen
+    ]
+    print_table("", ["worker", "slots", "state", "version"], rows)
+
+
+def describe_job(job: JobRecord) -> dict[str, Any]:
+    """Return a job as JSON values."""
+    return {
+        "id": job.id,
+        "kind": job.kind,
+        "state": job.state.value,
+        "class": job.resource_class.value,
+        "progress": round(job.progress, 4),
+        "note": job.progress_note,
+        "attempt": job.attempt,
+        "failures": job.failures,
+        "blocked": job.blocked_note,
+        "cause": job.cause.value if job.cause else None,
+        "message": job.message,
+        "author": job.author,
+        "created_at": job.created_at.isoformat(),
+        "started_at": job.started_at.isoformat() if job.started_at else None,
+        "finished_at": job.finished_at.isoformat() if job.finished_at else None,
+    }
+
+
+def _attempt(attempt: AttemptRecord) -> dict[str, Any]:
+    return {
+        "number": attempt.number,
+        "worker": attempt.worker,
+        "state": attempt.state.value,
+        "cause": attempt.cause.value if attempt.cause else None,
+        "message": attempt.message,
+        "exit_code": attempt.exit_code,
+        "peak_rss_mb": attempt.peak_rss_mb,
+    }
+
+
+def _state(job: JobRecord) -> str:
+    if job.state is JobState.QUEUED and job.blocked_note:
+        return f"blocked ({job.blocked_note})"
+    return job.state.value
+
+
+def _told(job: JobRecord) -> str:
+    if job.state is JobState.QUEUED and job.not_before is not None:
+        seconds = max(0.0, (job.not_before - datetime.now(UTC)).total_seconds())
+        return f"next attempt in {seconds:.0f} s; {job.message}"
+    return job.message or job.progress_note

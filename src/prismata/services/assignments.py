@@ -1,0 +1,26 @@
+"""What each kind of job consists of; the one place that lists them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from prismata.catalog import JobRecord
+from prismata.core.ports import Assignment
+from prismata.services.detect import assign_detection
+from prismata.services.models import assign_export
+from prismata.services.prepare import assign_preparation
+from prismata.services.train import assign_training
+from prismata.services.workbench import Workbench
+
+_KINDS: Mapping[str, Callable[[Workbench, JobRecord], Assignment]] = {
+    "detect": assign_detection,
+    "export": assign_export,
+    "prepare": assign_preparation,
+    "train": assign_training,
+}
+
+
+def job_handlers(bench: Workbench) -> dict[str, Callable[[JobRecord], Assignment]]:
+    """Return, for each kind of job, who says what an attempt at one consists of."""
+    return {kind: partial(assign, bench) for kind, assign in _KINDS.items()}
