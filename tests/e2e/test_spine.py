@@ -106,6 +106,13 @@ def test_from_videos_to_a_model_and_back_to_events(prismata, pair, rooms, tmp_pa
 
     report = tmp_path / "report.html"
     measured = prismata("evaluate", "spine", "--split", "val", "--report", report, "--json")
+    theirs = prismata("evaluate", "spine", "--split", "val", "--metric", "soccernet", "--json")
+    assert (theirs["metric"], set(theirs["at"])) == ("soccernet", {"1", "2", "3", "4", "5"})
+    told = prismata("evaluate", "spine", "--split", "val", "--metric", "soccernet")
+    assert f"tight {theirs['tight']:.3f} (δ 1 to 5 s)" in told
+    assert "Not to be put beside ±δ" in told
+    refused = prismata("evaluate", "spine", "--split", "val", "--metric", "ms-tcn", code=64)
+    assert "are for segments" in refused
     assert measured["videos"] == ["room-2.mp4"]
     # Learned, and not guessed: white frames in a dark room are not hard.
     assert measured["report"]["points"]["mean"] > 0.5

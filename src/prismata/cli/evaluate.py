@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, cast, get_args
+from typing import Annotated, Literal, cast, get_args
 
 import typer
 
@@ -19,8 +20,16 @@ from prismata.cli.console import (
 )
 from prismata.core.errors import InvalidInputError
 from prismata.evaluation import EvaluationReport
+from prismata.evaluation.segmental import SegmentalScores
+from prismata.evaluation.soccernet import SoccerNetScores
 from prismata.services.detect import DetectRequest, prepare_detection, run_detection
-from prismata.services.evaluate import evaluate_model, latest_run, videos_of_split
+from prismata.services.evaluate import (
+    evaluate_model,
+    latest_run,
+    score_as_ms_tcn,
+    score_as_soccernet,
+    videos_of_split,
+)
 from prismata.services.report import evaluation_dict, write_report
 from prismata.services.workbench import Workbench
 from prismata.wiring import open_workbench
@@ -35,6 +44,13 @@ def evaluate(
     detect: Annotated[
         bool, typer.Option("--detect", help="Run the model on videos it has not been run on.")
     ] = False,
+    metric: Annotated[
+        Literal["ours", "soccernet", "ms-tcn"],
+        typer.Option(
+            help="Whose metric: ours; soccernet, whose δ is a full width, for instants; ms-tcn, "
+            "F1@k and edit score, for segments. Numbers of two metrics never compare."
+        ),
+    ] = "ours",
     report: Annotated[Path | None, typer.Option(help="Also write an HTML report here.")] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -46,12 +62,47 @@ def evaluate(
         evaluation = evaluate_model(bench, model, videos)
     if report is not None:
         write_report(evaluation, report)
-    if as_json:
+    if metric == "soccernet":
+        _print_soccernet(score_as_soccernet(evaluation), as_json=as_json)
+    elif metric == "ms-tcn":
+        _print_ms_tcn(score_as_ms_tcn(evaluation), as_json=as_json)
+    elif as_json:
         print_json(evaluation_dict(evaluation))
     else:
         print_report(evaluation.report)
     if report is not None:
         notes.print(f"wrote {report}", markup=False)
+
+
+def _print_soccernet(scores: SoccerNetScores, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"metric": "soccernet", **asdict(scores)})
+        return
+    output.print(
+        f"SoccerNet average mAP: tight {scores.tight:.3f} (δ 1 to 5 s), loose {scores.loose:.3f} "
+        "(δ 5 to 60 s)",
+        markup=False,
+    )
+    deltas = ", ".join(f"{delta} s: {score:.3f}" for delta, score in scores.at.items())
+    output.print(f"mAP at δ = {deltas}", markup=False)
+    rows = [
+        (name, f"{scores.tight_by_type[name]:.3f}", f"{scores.loose_by_type[name]:.3f}")
+        for name in scores.tight_by_type
+    ]
+    print_table("", ("event", "tight", "loose"), rows, right="tight,loose")
+    notes.print(
+        "δ is a full width: a hit at δ = 1 s is at most 0.5 s away. Not to be put beside ±δ."
+    )
+
+
+def _print_ms_tcn(scores: SegmentalScores, *, as_json: bool) -> None:
+    if as_json:
+        f1 = {f"{100 * overlap:g}": score for overlap, score in scores.f1.items()}
+        print_json({"metric": "ms-tcn", "f1": f1, "edit": scores.edit})
+        return
+    parts = [f"F1@{100 * overlap:g} {score:.1f}" for overlap, score in scores.f1.items()]
+    edit = "no segment at all" if scores.edit is None else f"{scores.edit:.1f}"
+    output.print(f"{', '.join(parts)}, edit score {edit} (of 100)", markup=False)
 
 
 def print_report(report: EvaluationReport) -> None:

@@ -112,7 +112,8 @@ class JobRunner:
             job = self._catalog.jobs.get(job_id)
             if job.state.is_final or live.wish is not None:
                 return outcome
-            logger.warning("job_goes_on job_id=%s after=%s", job_id, outcome.message)
+            logger.info("job_goes_on job_id=%s after=%s", job_id, outcome.message)
+            on_message({"type": "progress", "done": 0, "total": None, "note": "trying again"})
             try:
                 live = self._claim(job_id)
             except ConflictError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -15,6 +15,10 @@ from prismata.core.modelcard import ModelCard
 from prismata.core.scores import ScoreTrack
 from prismata.core.time import TimeSpan
 from prismata.evaluation import EvaluationReport, evaluate
+from prismata.evaluation.ignoring import without_ignored
+from prismata.evaluation.matching import EventsByVideo
+from prismata.evaluation.segmental import SegmentalScores, segmental_scores
+from prismata.evaluation.soccernet import SoccerNetScores, soccernet_scores
 from prismata.postprocess import candidate_events
 from prismata.services.detect import load_scores
 from prismata.services.known_time import unknown_time
@@ -86,12 +90,7 @@ def evaluate_model(bench: Workbench, model_name: str, videos: Sequence[VideoReco
     durations = {item.video.name: item.video.duration_us for item in evaluated}
     report = evaluate(
         {item.video.name: item.truth for item in evaluated},
-        {
-            item.video.name: candidate_events(
-                item.track, card.event_types, card.rules, duration_us=item.video.duration_us
-            )
-            for item in evaluated
-        },
+        {item.video.name: _candidates(card, item) for item in evaluated},
         {item.video.name: item.detections for item in evaluated},
         durations,
         card.event_types,
@@ -99,6 +98,49 @@ def evaluate_model(bench: Workbench, model_name: str, videos: Sequence[VideoReco
         ignored={item.video.name: item.unknown for item in evaluated},
     )
     return Evaluation(model, card, report, evaluated)
+
+
+def score_as_soccernet(evaluation: Evaluation) -> SoccerNetScores:
+    """Score the point events of an evaluation as SoccerNet's challenges do.
+
+    What lies where nobody watched takes no part, as in our own metric.
+
+    Raises:
+        InvalidInputError: If the model has no type of point event.
+    """
+    names = [item.name for item in evaluation.card.event_types if item.kind == "point"]
+    if not names:
+        raise InvalidInputError(
+            f"SoccerNet's metric is for instants, and {evaluation.model.name!r} finds none; ask "
+            "for ms-tcn or the usual metric"
+        )
+    candidates = {item.video.name: _candidates(evaluation.card, item) for item in evaluation.videos}
+    return soccernet_scores(*_known(evaluation, candidates), names)
+
+
+def score_as_ms_tcn(evaluation: Evaluation) -> SegmentalScores:
+    """Score the segments of an evaluation as action segmentation is scored.
+
+    What lies where nobody watched takes no part, as in our own metric.
+
+    Raises:
+        InvalidInputError: If the model has no type of segment.
+    """
+    if all(item.kind != "segment" for item in evaluation.card.event_types):
+        raise InvalidInputError(
+            f"F1@k and edit score are for segments, and {evaluation.model.name!r} finds none; ask "
+            "for soccernet or the usual metric"
+        )
+    detections = {item.video.name: item.detections for item in evaluation.videos}
+    return segmental_scores(*_known(evaluation, detections))
+
+
+def _known(
+    evaluation: Evaluation, found: Mapping[str, Sequence[Event]]
+) -> tuple[EventsByVideo, EventsByVideo]:
+    ignored = {item.video.name: item.unknown for item in evaluation.videos}
+    truth = {item.video.name: item.truth for item in evaluation.videos}
+    return without_ignored(truth, ignored), without_ignored(found, ignored)
 
 
 def latest_run(
@@ -142,6 +184,12 @@ def _collect(
     ]
     unknown = unknown_time(bench, video, model.domain)
     return EvaluatedVideo(video, run, truth, detections, load_scores(bench, run), unknown)
+
+
+def _candidates(card: ModelCard, item: EvaluatedVideo) -> list[Event]:
+    return candidate_events(
+        item.track, card.event_types, card.rules, duration_us=item.video.duration_us
+    )
 
 
 def _check_known(videos: Sequence[EvaluatedVideo]) -> None:

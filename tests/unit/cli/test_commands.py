@@ -43,7 +43,7 @@ OPTIONS = {
         *("--model", "--domain", "--threshold", "--reader", "--to", "--json"),
         *("--runtime", "--precision", "--batch-size", "--coarse", "--again", "--profile"),
     ],
-    ("evaluate",): ["--video", "--split", "--detect", "--report", "--json"],
+    ("evaluate",): ["--video", "--split", "--detect", "--metric", "--report", "--json"],
     ("domains", "list"): ["--json"],
     ("domains", "check"): ["--json"],
     ("domains", "new"): ["--event", "--title", "--folder"],

@@ -16,7 +16,13 @@ from prismata.services.detect import (
     run_detection,
     start_detection,
 )
-from prismata.services.evaluate import evaluate_model, latest_run, videos_of_split
+from prismata.services.evaluate import (
+    evaluate_model,
+    latest_run,
+    score_as_ms_tcn,
+    score_as_soccernet,
+    videos_of_split,
+)
 from prismata.services.ingest import ingest_file
 from prismata.services.labels import add_label
 from prismata.services.models import ForeignModel, add_foreign_model
@@ -214,6 +220,18 @@ def test_what_is_detected_where_nobody_watched_is_not_scored(
     (flash,) = evaluation.report.types
     assert (flash.num_detected, flash.false_alarms) == (len(found), len(found) - 1)
     assert not [note for note in evaluation.report.notes if "Scored on" in note]
+
+
+def test_what_was_found_is_scored_as_others_score_it(bench, video, flashes, add_bundle):
+    add_bundle()
+    detect(bench)
+    for event in flashes.events:
+        add_label(bench, video, "flashes", event)
+    evaluation = evaluate_model(bench, "flash-detector", [video])
+    scores = score_as_soccernet(evaluation)
+    assert scores.at[5] == scores.tight_by_type["flash"] == scores.tight == 1.0
+    with pytest.raises(InvalidInputError, match="finds none; ask for soccernet"):
+        score_as_ms_tcn(evaluation)
 
 
 def test_a_missed_and_a_false_event_make_it_worse(bench, video, flashes, add_bundle):
