@@ -18,6 +18,7 @@ COMMANDS = {
     "probe": "Say what a file is and whether it can be used.",
     "videos": "List, show, prepare, group and remove videos.",
     "labels": "Import, list, export and migrate labels.",
+    "datasets": "List, compare and plan frozen versions of labels.",
     "train": "Train a detector from labels.",
     "models": "List, show, promote and add models.",
     "export": "Write a model to a folder as ONNX.",
