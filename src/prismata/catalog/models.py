@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NotRequired, TypedDict, Unpack, get_args
 
 from sqlalchemy import case, select
@@ -14,7 +14,7 @@ from prismata.catalog.fencing import check_lease
 from prismata.catalog.lookup import check_choice, find_row, get_row, next_name
 from prismata.catalog.records import ModelKind, ModelRecord, ModelStage
 from prismata.catalog.schema import ModelRow, TrainingRunRow
-from prismata.core.errors import ConflictError
+from prismata.core.errors import ConflictError, NotFoundError
 from prismata.core.events import check_name
 from prismata.core.jobs import JobLease
 
@@ -82,6 +82,7 @@ class ModelRepository:
                 kind=fields["kind"],
                 card=card,
                 stage=stage,
+                promoted_at=self._database.now() if stage == "production" else None,
                 created_at=self._database.now(),
             )
             session.add(row)
@@ -159,22 +160,55 @@ class ModelRepository:
             row = get_row(session, ModelRow, model_id, "model")
             if stage == "production" and row.stage != "production":
                 _retire_production(session, row.domain)
+                row.promoted_at = self._database.now()
             row.stage = stage
             session.flush()
             return _to_record(row)
 
+    def roll_back(self, domain: str) -> ModelRecord:
+        """Put the model back into production that the present one took the place of.
 
-def _retire_production(session: Session, domain: str) -> None:
+        The present one is retired and not come back to by another roll back.
+
+        Raises:
+            NotFoundError: If none is in production, or none was before it.
+        """
+        with self._database.write() as session:
+            models = _lock_domain(session, domain)
+            present = next((row for row in models if row.stage == "production"), None)
+            if present is None:
+                raise NotFoundError(
+                    f"no model of {domain!r} is in production, so there is nothing to roll back; "
+                    "promote one with `prismata models promote`"
+                )
+            earlier = [row for row in models if row.promoted_at and row.id != present.id]
+            if not earlier:
+                raise NotFoundError(
+                    f"{present.name!r} is the first model of {domain!r} in production; there is "
+                    "none to go back to"
+                )
+            previous = max(earlier, key=lambda row: row.promoted_at or row.created_at)
+            present.stage, present.promoted_at = "retired", None
+            session.flush()
+            previous.stage = "production"
+            session.flush()
+            return _to_record(previous)
+
+
+def _lock_domain(session: Session, domain: str) -> Sequence[ModelRow]:
     # All models of the domain are locked, in one order: on PostgreSQL two promotions at once then
     # follow each other, and the second sees what the first one promoted.
-    rows = session.scalars(
+    return session.scalars(
         select(ModelRow)
         .where(ModelRow.domain == domain)
         .order_by(ModelRow.id)
         .with_for_update()
         .execution_options(populate_existing=True)
     ).all()
-    for row in rows:
+
+
+def _retire_production(session: Session, domain: str) -> None:
+    for row in _lock_domain(session, domain):
         if row.stage == "production":
             row.stage = "retired"
     # Flushed before the promotion: the database allows one production model at any instant.
@@ -192,5 +226,6 @@ def _to_record(row: ModelRow) -> ModelRecord:
         kind=row.kind,
         card=row.card,
         stage=row.stage,
+        promoted_at=row.promoted_at,
         created_at=row.created_at,
     )

@@ -188,6 +188,8 @@ class ModelRecord:
     card: Json
     """The model card as JSON."""
     stage: ModelStage
+    promoted_at: datetime | None
+    """When it went into production last; None: never, or it was rolled back."""
     created_at: datetime
 
 

@@ -271,6 +271,7 @@ class ModelRow(Row):
     kind: Mapped[ModelKind] = mapped_column(PlainText(16))
     card: Mapped[Json] = mapped_column(JSON)
     stage: Mapped[ModelStage] = mapped_column(PlainText(16))
+    promoted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 

@@ -56,9 +56,9 @@ def evaluate(
 ) -> None:
     """Measure a model's detections against labels, event by event."""
     with open_workbench() as bench:
-        videos = _choose(bench, model, video or [], split)
+        videos = choose_videos(bench, model, video or [], split)
         if detect:
-            _detect_missing(bench, model, videos, show=not as_json)
+            detect_missing(bench, model, videos, show=not as_json)
         evaluation = evaluate_model(bench, model, videos)
     if report is not None:
         write_report(evaluation, report)
@@ -134,7 +134,13 @@ def print_report(report: EvaluationReport) -> None:
         notes.print(note, markup=False)
 
 
-def _choose(bench: Workbench, model: str, names: list[str], split: str) -> list[VideoRecord]:
+def choose_videos(bench: Workbench, model: str, names: list[str], split: str) -> list[VideoRecord]:
+    """Return the videos that are named, or those of a split of the model's dataset version.
+
+    Raises:
+        InvalidInputError: If both are given, or there is no such split.
+        NotFoundError: If there is no such video, or the split is empty.
+    """
     if names and split:
         raise InvalidInputError("name videos or a split, not both")
     if names:
@@ -144,9 +150,10 @@ def _choose(bench: Workbench, model: str, names: list[str], split: str) -> list[
     return videos_of_split(bench, bench.catalog.models.find(model), cast(Split, split or "val"))
 
 
-def _detect_missing(
+def detect_missing(
     bench: Workbench, model_name: str, videos: list[VideoRecord], *, show: bool
 ) -> None:
+    """Run a model on the videos it has no finished run on; ends the command if one fails."""
     model = bench.catalog.models.find(model_name)
     for video in videos:
         if latest_run(bench, model, video) is not None:

@@ -6,9 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from prismata.core.errors import InvalidInputError
 from prismata.core.events import Event, EventKind, EventType
 from prismata.core.scores import ScoreTrack
@@ -19,8 +16,9 @@ from prismata.evaluation.counting import EventCounts, count_events
 from prismata.evaluation.frames import FrameQuality, frame_auc
 from prismata.evaluation.ignoring import clipped_union_us, without_ignored
 from prismata.evaluation.matching import Criterion, EventsByVideo
+from prismata.evaluation.means import Rankings, mean_over, rank_types
 from prismata.evaluation.points import POINT_TOLERANCES_US, PointTolerance
-from prismata.evaluation.ranking import RankedHits, average_precision, rank_hits
+from prismata.evaluation.ranking import RankedHits, average_precision
 from prismata.evaluation.segments import SEGMENT_TIOUS, MinTiou
 from prismata.evaluation.thresholds import PRODUCT_TIOU, PRODUCT_TOLERANCE_US
 
@@ -208,9 +206,9 @@ def evaluate(
         chosen = [item for item in event_types if item.kind == kind]
         if not chosen:
             continue
-        rankings = _rankings(true_events, ranked_events, chosen, used, videos)
+        rankings = rank_types(true_events, ranked_events, chosen, used.criteria(kind), videos)
         guesses = _guesses(true_events, durations_us, chosen, skipped)
-        chance = _rankings(true_events, guesses, chosen, used, videos)
+        chance = rank_types(true_events, guesses, chosen, used.criteria(kind), videos)
         means[kind] = _mean_precision(kind, rankings, chance, used, len(videos))
         for item in chosen:
             criterion = used.product(kind)
@@ -238,26 +236,6 @@ def evaluate(
     )
 
 
-_Rankings = dict[str, dict[str, RankedHits]]
-"""Event type → criterion key → its ranking."""
-
-
-def _rankings(
-    truth: EventsByVideo,
-    ranked: EventsByVideo,
-    event_types: Sequence[EventType],
-    protocol: EvaluationProtocol,
-    videos: Sequence[str],
-) -> _Rankings:
-    return {
-        item.name: {
-            criterion.key: rank_hits(truth, ranked, item.name, criterion, videos=videos)
-            for criterion in protocol.criteria(item.kind)
-        }
-        for item in event_types
-    }
-
-
 def _guesses(
     truth: EventsByVideo,
     durations_us: Mapping[str, int],
@@ -273,38 +251,25 @@ def _guesses(
 
 def _mean_precision(
     kind: EventKind,
-    rankings: _Rankings,
-    chance: _Rankings,
+    rankings: Rankings,
+    chance: Rankings,
     protocol: EvaluationProtocol,
     num_videos: int,
 ) -> MeanPrecision:
     keys = [criterion.key for criterion in protocol.criteria(kind)]
     interval = bootstrap_interval(
-        lambda counts: _mean_over(rankings, keys, counts),
+        lambda counts: mean_over(rankings, keys, counts),
         num_videos,
         resamples=protocol.resamples,
         seed=protocol.seed,
     )
     return MeanPrecision(
         kind,
-        {key: _mean_over(rankings, [key]) for key in keys},
-        _mean_over(rankings, keys),
+        {key: mean_over(rankings, [key]) for key in keys},
+        mean_over(rankings, keys),
         interval,
-        _mean_over(chance, keys),
+        mean_over(chance, keys),
     )
-
-
-def _mean_over(
-    rankings: _Rankings, keys: Sequence[str], video_counts: NDArray[np.int64] | None = None
-) -> float | None:
-    """Return the mean over types that occur, then over criteria; a type has all or none of them."""
-    values = [
-        value
-        for by_key in rankings.values()
-        for key in keys
-        if (value := average_precision(by_key[key], video_counts)) is not None
-    ]
-    return float(np.mean(values)) if values else None
 
 
 def _type_report(

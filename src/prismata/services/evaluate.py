@@ -100,6 +100,11 @@ def evaluate_model(bench: Workbench, model_name: str, videos: Sequence[VideoReco
     return Evaluation(model, card, report, evaluated)
 
 
+def candidates_of(evaluation: Evaluation) -> dict[str, list[Event]]:
+    """Return all that a model would find at lower thresholds, by video, with scores."""
+    return {item.video.name: _candidates(evaluation.card, item) for item in evaluation.videos}
+
+
 def score_as_soccernet(evaluation: Evaluation) -> SoccerNetScores:
     """Score the point events of an evaluation as SoccerNet's challenges do.
 
@@ -114,8 +119,7 @@ def score_as_soccernet(evaluation: Evaluation) -> SoccerNetScores:
             f"SoccerNet's metric is for instants, and {evaluation.model.name!r} finds none; ask "
             "for ms-tcn or the usual metric"
         )
-    candidates = {item.video.name: _candidates(evaluation.card, item) for item in evaluation.videos}
-    return soccernet_scores(*_known(evaluation, candidates), names)
+    return soccernet_scores(*_known(evaluation, candidates_of(evaluation)), names)
 
 
 def score_as_ms_tcn(evaluation: Evaluation) -> SegmentalScores:

@@ -182,9 +182,31 @@ def promote_model(bench: Workbench, name_or_id: str) -> ModelRecord:
     return bench.catalog.models.set_stage(model.id, "production")
 
 
+def roll_back_model(bench: Workbench, domain: str) -> ModelRecord:
+    """Put the model back into production that the present one took the place of; return it.
+
+    Raises:
+        NotFoundError: If there is no such domain, or no model to go back to.
+    """
+    bench.domain(domain)
+    return bench.catalog.models.roll_back(domain)
+
+
+def retire_model(bench: Workbench, name_or_id: str) -> ModelRecord:
+    """Take a model out of the choice; its results stay.
+
+    Raises:
+        NotFoundError: If there is none.
+    """
+    model = bench.catalog.models.find(name_or_id)
+    return bench.catalog.models.set_stage(model.id, "retired")
+
+
 def describe_model(model: ModelRecord) -> dict[str, Any]:
     """Return a model's record as plain JSON values."""
-    return {**asdict(model), "created_at": model.created_at.isoformat()}
+    promoted_at = model.promoted_at.isoformat() if model.promoted_at else None
+    times = {"created_at": model.created_at.isoformat(), "promoted_at": promoted_at}
+    return {**asdict(model), **times}
 
 
 def card_sentences(card: Mapping[str, Any]) -> list[str]:

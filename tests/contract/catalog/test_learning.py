@@ -278,3 +278,26 @@ def test_promotions_at_the_same_time_leave_one_model_in_production(catalog, make
         assert {item.stage for item in pool.map(promote, models)} == {"production"}
     stages = [item.stage for item in catalog.models.list("cricket")]
     assert sorted(stages) == ["production"] + ["retired"] * 5
+
+
+def test_a_promotion_can_be_taken_back_step_by_step(catalog, make, clock):
+    models = []
+    for number in range(3):
+        clock.advance(1)
+        models.append(make.model(f"m-{number}"))
+        catalog.models.set_stage(models[-1].id, "production")
+    assert catalog.models.roll_back("cricket").name == "m-1"
+    stages = {model.name: model.stage for model in catalog.models.list("cricket")}
+    assert stages == {"m-0": "retired", "m-1": "production", "m-2": "retired"}
+    assert catalog.models.roll_back("cricket").name == "m-0"
+    with pytest.raises(NotFoundError, match=r"'m-0' is the first model .* none to go back to"):
+        catalog.models.roll_back("cricket")
+    assert catalog.models.find("m-0").stage == "production"
+    catalog.models.set_stage(models[2].id, "production")
+    assert catalog.models.roll_back("cricket").name == "m-0"
+
+
+def test_without_a_model_in_production_there_is_nothing_to_roll_back(catalog, make):
+    make.model("m-0")
+    with pytest.raises(NotFoundError, match="prismata models promote"):
+        catalog.models.roll_back("cricket")

@@ -41,6 +41,9 @@ OPTIONS = {
     ("models", "list"): ["--domain", "--json"],
     ("models", "show"): ["--json"],
     ("models", "promote"): ["name"],
+    ("models", "rollback"): ["domain"],
+    ("models", "retire"): ["name"],
+    ("models", "compare"): ["first", "second", "--video", "--split", "--detect", "--json"],
     ("models", "add"): ["--domain", "--onnx", "--run", "--normalization", "--name"],
     ("export",): ["--to", "--classic", "--json"],
     ("detect",): [
