@@ -36,6 +36,8 @@ def test_every_page_opens_and_asks_nobody_else_for_anything(
         page.get_by_role("button", name=button).wait_for()
     page.goto(f"{server.url}/library")
     page.get_by_text("Choose videos").wait_for()
+    page.goto(f"{server.url}/jobs")
+    page.get_by_text("Nothing runs and nothing waits").wait_for()
     page.goto(f"{server.url}/health")
     page.get_by_text("storage").first.wait_for()
     assert outside == []

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from prismata.catalog import Offer
 from prismata.core.events import Event
-from prismata.core.jobs import FailureCause, JobState
+from prismata.core.jobs import FailureCause, JobState, ResourceClass
+from prismata.core.processes import this_process
 from prismata.domains import DomainRegistry
 from prismata.services.labels import add_label
 from prismata.services.train import TrainRequest, prepare_training
@@ -184,6 +186,56 @@ class TestLibrary:
         page.press("Remove for good")
         assert bench.catalog.videos.list() == []
         assert "with 2 labels" in page.words
+
+
+class TestJobs:
+    def test_where_nothing_was_asked_for_it_says_where_to_ask(self, open_page):
+        page = open_page("jobs")
+        assert "Nothing runs and nothing waits." in page.words
+        assert "No worker was seen" in page.words
+
+    def test_what_runs_waits_and_is_blocked_can_be_seen_and_called_off(self, open_page, bench):
+        jobs, leases = bench.catalog.jobs, bench.catalog.leases
+        running = jobs.submit("detect", {"video": "a.mp4", "model": "m-1"}, author="anna")
+        token = leases.claim(running.id, lease_seconds=60).lease_token
+        leases.heartbeat(running.id, token, lease_seconds=60, progress=0.5, note="looking")
+        blocked = jobs.submit(
+            "train", {"model_name": "m-2"}, author="zoe", needs_mb=900, resource_class="gpu"
+        )
+        assert leases.claim_next(Offer(["train"], free_mb=500), 60) is None
+        slots = {ResourceClass.CPU: 1, ResourceClass.IO: 2}
+        bench.catalog.workers.add("box:7", this_process(), slots, version="1")
+        page = open_page("jobs")
+        bars = [item.proto.text for item in page.test.get("progress")]
+        bars[0] = bars[0].partition(" · about")[0]
+        assert bars == ["50% · looking", "0% · waiting for memory\\: needs 900 MB, free 500 MB"]
+        for words in ("1 running, 1 waiting", "Detect a.mp4 with m-1", "Train m-2"):
+            assert words in page.words
+        assert "No worker here takes gpu jobs" in page.words
+        assert "1 worker: box:7 (1 cpu, 2 io)" in page.words.replace("\\", "")
+        page.test.button(key=f"cancel:{blocked.id}").click()
+        page.run()
+        assert jobs.get(blocked.id).state is JobState.CANCELLED
+
+    def test_a_job_that_ended_shows_its_attempts(self, open_page, bench):
+        job = bench.catalog.jobs.submit("prepare", {"video": "a.mp4"}, author="anna")
+        for cause in (FailureCause.CRASHED, FailureCause.CRASHED):
+            token = bench.catalog.leases.claim(job.id, lease_seconds=60).lease_token
+            bench.catalog.leases.end_attempt(
+                job.id,
+                token,
+                state=JobState.FAILED,
+                cause=cause,
+                message="it fell over",
+                log_tail=["last words"],
+            )
+        page = open_page("jobs")
+        row = page.test.dataframe[0].value.iloc[0]
+        assert (row["Job"], row["End"], row["Attempts"]) == ("Prepare a.mp4", "failed", "2")
+        page.select_rows(0, [0])
+        assert "Attempt 1" in page.words
+        assert "crashed" in page.words
+        assert "last words" in page.words
 
 
 class TestHealth:

@@ -10,11 +10,11 @@ import typer
 from prismata.catalog import AttemptRecord, JobRecord
 from prismata.cli.console import JsonOption, notes, output, print_json, print_table
 from prismata.core.jobs import JobState
+from prismata.services.job_list import SEEN_WITHIN_SECONDS, title_of_job
 from prismata.wiring import open_workbench
 
 app = typer.Typer(no_args_is_help=True)
 
-_NEVER_SEEN_SECONDS = 30.0
 _ID_SHOWN = 8
 
 
@@ -37,10 +37,17 @@ def list_jobs(
         notes.print("no job waits or runs" if active else "there has been no job yet")
         return
     rows = [
-        [job.id[:_ID_SHOWN], job.kind, _state(job), f"{job.progress:.0%}", job.attempt, _told(job)]
+        [
+            job.id[:_ID_SHOWN],
+            title_of_job(job),
+            _state(job),
+            f"{job.progress:.0%}",
+            job.attempt,
+            _told(job),
+        ]
         for job in jobs
     ]
-    print_table("", ["job", "kind", "state", "done", "attempts", ""], rows, right="done,attempts")
+    print_table("", ["id", "job", "state", "done", "attempts", ""], rows, right="done,attempts")
 
 
 @app.command()
@@ -55,7 +62,7 @@ def show(
     if as_json:
         print_json({**describe_job(found), "attempts": [_attempt(item) for item in attempts]})
         return
-    output.print(f"{found.kind} {found.id}: {_state(found)}", markup=False)
+    output.print(f"{title_of_job(found)} ({found.id}): {_state(found)}", markup=False)
     if told := _told(found):
         output.print(told, markup=False)
     for attempt in attempts:
@@ -83,7 +90,7 @@ def cancel(job: Annotated[str, typer.Argument(help="Id of the job, or how it beg
 def workers(as_json: JsonOption = False) -> None:
     """List the workers that were seen in the last half minute."""
     with open_workbench() as bench:
-        seen = bench.catalog.workers.list(seen_within_seconds=_NEVER_SEEN_SECONDS)
+        seen = bench.catalog.workers.list(seen_within_seconds=SEEN_WITHIN_SECONDS)
     if as_json:
         print_json(
             [

@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from prismata.ui.panels.notices import guarded
-from prismata.ui.screens import analyze, health, label, library, train
+from prismata.ui.screens import analyze, health, jobs, label, library, train
 
 FAVICON = Path(__file__).parent / "panels" / "assets" / "favicon.svg"
 
@@ -34,6 +34,7 @@ def main() -> None:
                 icon=":material/video_library:",
                 url_path="library",
             ),
+            st.Page(guarded(jobs.show), title="Jobs", icon=":material/list_alt:", url_path="jobs"),
             st.Page(
                 guarded(health.show),
                 title="Health",

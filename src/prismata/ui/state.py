@@ -22,6 +22,8 @@ PLAYER = "player"
 UPLOAD = "upload"
 RECIPE = "train.recipe"
 SEED = "train.seed"
+JOB_TABLE = "jobs.table"
+JOBS_ENDED = "jobs.ended"
 
 _NOTICES = "notices"
 _ADDRESSES = "addresses"

@@ -1,0 +1,56 @@
+"""Jobs for people: what each is about, and who is there to do them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from prismata.catalog import JobRecord, WorkerRecord
+from prismata.core.jobs import JobState
+from prismata.services.workbench import Workbench
+
+SEEN_WITHIN_SECONDS = 30.0
+"""A worker that was not seen for so long is not counted."""
+
+_DOINGS = {
+    "detect": "Detect",
+    "export": "Export",
+    "prepare": "Prepare",
+    "train": "Train",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class JobOverview:
+    """What waits and runs, what ended lately, and the workers."""
+
+    active: tuple[JobRecord, ...]
+    """Running ones first, then those that wait, in the order in which they will be taken."""
+    ended: tuple[JobRecord, ...]
+    """Newest end first."""
+    workers: tuple[WorkerRecord, ...]
+
+
+def look_at_jobs(bench: Workbench, *, ended: int = 30) -> JobOverview:
+    """Return how long work stands, with at most so many jobs that have ended."""
+    jobs = bench.catalog.jobs
+    running = jobs.list(state=JobState.RUNNING)
+    queued = sorted(jobs.list(state=JobState.QUEUED), key=lambda job: (job.rank, job.created_at))
+    recent = [job for job in jobs.list(limit=ended + len(running) + len(queued)) if job.finished_at]
+    recent.sort(key=lambda job: job.finished_at or job.created_at, reverse=True)
+    return JobOverview(
+        (*reversed(running), *queued),
+        tuple(recent[:ended]),
+        tuple(bench.catalog.workers.list(seen_within_seconds=SEEN_WITHIN_SECONDS)),
+    )
+
+
+def title_of_job(job: JobRecord) -> str:
+    """Return what a job is about, for example "Detect clip.mp4 with falls-resnet18-2"."""
+    doing = _DOINGS.get(job.kind, job.kind.capitalize())
+    params = job.params
+    if job.kind == "train":
+        return f"{doing} {params.get('model_name') or params.get('domain', '')}".strip()
+    subject = str(params.get("video") or params.get("model") or "")
+    if job.kind == "detect" and params.get("model"):
+        subject = f"{subject} with {params['model']}"
+    return f"{doing} {subject}".strip()
