@@ -131,8 +131,9 @@ def test_a_killed_child_gets_one_more_attempt_and_the_app_does_not_notice(runner
     killed = []
 
     def kill(message):
-        os.kill(message["pid"], signal.SIGKILL)
-        killed.append(message["pid"])
+        if message["type"] == "started":
+            os.kill(message["pid"], signal.SIGKILL)
+            killed.append(message["pid"])
 
     runner.made_of(handling_child("time.sleep(600)")).run_job(job_id, on_message=kill)
     job = catalog.jobs.get(job_id)
