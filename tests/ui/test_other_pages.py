@@ -140,6 +140,17 @@ class TestTrain:
         assert "in production" in page.words
         assert "Promote" not in page.buttons()
 
+    def test_a_promotion_can_be_taken_back(self, open_page, bench, add_bundle):
+        old, new = add_bundle("old"), add_bundle("new")
+        bench.catalog.models.set_stage(old.id, "production")
+        page = open_train(open_page)
+        assert "Roll back" not in page.buttons(), "there is nothing to go back to"
+        bench.catalog.models.set_stage(new.id, "production")
+        page = open_train(open_page)
+        page.press("Roll back")
+        assert bench.catalog.models.get(old.id).stage == "production"
+        assert "old is what flashes uses again." in page.words
+
     def test_a_model_says_why_it_has_no_8_bit_encoder_and_what_its_gate_costs(
         self, open_page, bench, add_bundle
     ):

@@ -48,7 +48,7 @@ class CeleryDispatcher:
     """Sends the id of a job to whichever worker listens to its class first.
 
     Args:
-        broker_url: `redis://…`, `amqp://…` or `sqs://…`.
+        broker_url: `redis://…` or `amqp://…`.
     """
 
     def __init__(self, broker_url: str) -> None:

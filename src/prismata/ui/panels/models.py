@@ -7,7 +7,7 @@ import streamlit as st
 from prismata.catalog import ModelRecord
 from prismata.core.errors import UserError
 from prismata.evaluation.report import format_percent
-from prismata.services.models import card_sentences, promote_model
+from prismata.services.models import card_sentences, promote_model, roll_back_model
 from prismata.ui import state
 from prismata.ui.context import workbench
 from prismata.ui.panels.notices import plain, refuse
@@ -26,14 +26,15 @@ def show_models(domain: str) -> None:
     if not models:
         return
     st.subheader("Models")
+    can_roll_back = sum(model.promoted_at is not None for model in models) > 1
     for model in models[:_SHOWN]:
         with st.container(border=True):
-            _show_model(model)
+            _show_model(model, can_roll_back=can_roll_back)
     if len(models) > _SHOWN:
         st.caption(f"{len(models) - _SHOWN} older ones: `prismata models list`")
 
 
-def _show_model(model: ModelRecord) -> None:
+def _show_model(model: ModelRecord, *, can_roll_back: bool) -> None:
     name, facts, actions = st.columns([2, 3, 2], vertical_alignment="center")
     name.markdown(f"**{plain(model.name)}**  \n{_STAGES[model.stage]}")
     facts.markdown(plain(" · ".join(_facts(model))))
@@ -56,6 +57,15 @@ def _show_model(model: ModelRecord) -> None:
                 on_click=_promote,
                 args=(model,),
             )
+        elif can_roll_back:
+            st.button(
+                "Roll back",
+                icon=":material/undo:",
+                key=f"rollback:{model.id}",
+                help="The model that this one took the place of is used again.",
+                on_click=_roll_back,
+                args=(model.domain,),
+            )
 
 
 def _facts(model: ModelRecord) -> list[str]:
@@ -71,6 +81,15 @@ def _facts(model: ModelRecord) -> list[str]:
             if mean and mean["mean"] is not None:
                 facts.append(f"mAP {kind} {format_percent(mean['mean'])} ({word})")
     return facts
+
+
+def _roll_back(domain: str) -> None:
+    try:
+        model = roll_back_model(workbench(), domain)
+    except UserError as error:
+        refuse(error)
+    else:
+        state.notify("success", f"{model.name} is what {domain} uses again.")
 
 
 def _promote(model: ModelRecord) -> None:
