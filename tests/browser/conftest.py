@@ -157,15 +157,19 @@ class Server:
 
     def detection_child(self):
         """The process that detects, as soon as there is one."""
+        return self.child("prismata.detection")
+
+    def child(self, module):
+        """The process that runs a module of ours, as soon as there is one."""
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             for pid in descendants(self.process.pid):
                 words = command_line(pid)
                 # The warden between has the child's command behind its own.
-                if words[1:3] == ["-m", "prismata.detection"]:
+                if words[1:3] == ["-m", module]:
                     return pid
             time.sleep(0.005)
-        raise AssertionError("no detection child appeared")
+        raise AssertionError(f"no child with {module} appeared")
 
 
 def command_line(pid):

@@ -149,7 +149,7 @@ class TestTrain:
         page = open_train(open_page)
         page.press("Roll back")
         assert bench.catalog.models.get(old.id).stage == "production"
-        assert "old is what flashes uses again." in page.words
+        assert "Old is what flashes uses again." in page.words
 
     def test_a_model_says_why_it_has_no_8_bit_encoder_and_what_its_gate_costs(
         self, open_page, bench, add_bundle

@@ -154,13 +154,12 @@ def _attempt(attempt: AttemptRecord) -> dict[str, Any]:
 
 
 def _state(job: JobRecord) -> str:
-    if job.state is JobState.QUEUED and job.blocked_note:
-        return f"blocked ({job.blocked_note})"
-    return job.state.value
+    is_blocked = job.state is JobState.QUEUED and job.blocked_note
+    return "blocked" if is_blocked else job.state.value
 
 
 def _told(job: JobRecord) -> str:
     if job.state is JobState.QUEUED and job.not_before is not None:
         seconds = max(0.0, (job.not_before - datetime.now(UTC)).total_seconds())
         return f"next attempt in {seconds:.0f} s; {job.message}"
-    return job.message or job.progress_note
+    return job.blocked_note or job.message or job.progress_note

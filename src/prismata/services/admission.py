@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from prismata.catalog import DetectionRunRecord, ModelRecord, VideoRecord
+from prismata.catalog import DetectionRunRecord, JobRecord, ModelRecord, VideoRecord
 from prismata.core.errors import UnavailableError
 from prismata.core.jobs import JobState
 from prismata.core.machine import available_memory_mb, is_small_machine
@@ -40,6 +40,7 @@ _BASE_MB = {"fp32": 160.0, "int8": 160.0, "bf16": 105.0, "pytorch": 750.0}
 _SMALL_SHARE = 0.95
 """Of the base: measured 203 instead of 208 MB in int8, 275 instead of 292 in fp32."""
 _LEARNED_MARGIN = 1.10
+_JOBS_LEARNED_FROM = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,25 @@ def memory_need(
     name = "encoder_int8.onnx" if _is_int8(model, wanted) else "encoder.onnx"
     size = _encoder_bytes(bench, model, name)
     return MemoryNeed(declared_mb(model, wanted, profile, video, size), "declared")
+
+
+def job_need_mb(
+    bench: Workbench, kind: str, is_like: Callable[[JobRecord], bool], declared_mb: float
+) -> float:
+    """Return what a job other than a detection is expected to take, in MB.
+
+    The largest peak of late jobs like it that ended well, and a margin; `declared_mb` where there
+    was none.
+
+    Args:
+        bench: The workbench.
+        kind: Of the job.
+        is_like: Says which jobs of the kind are like it.
+        declared_mb: What one takes by what it holds.
+    """
+    done = bench.catalog.jobs.list(kind, JobState.SUCCEEDED, limit=_JOBS_LEARNED_FROM)
+    peaks = [job.peak_rss_mb for job in done if job.peak_rss_mb and is_like(job)]
+    return max(peaks) * _LEARNED_MARGIN if peaks else declared_mb
 
 
 def declared_mb(

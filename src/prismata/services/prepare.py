@@ -12,6 +12,7 @@ from prismata.core.errors import InvalidInputError, NotFoundError
 from prismata.core.jobs import JobState, ResourceClass
 from prismata.core.ports import Assignment, ChildLimits, ChildOutcome, MessageHandler
 from prismata.media.playable import Playability
+from prismata.services.admission import job_need_mb
 from prismata.services.renditions import (
     Renditions,
     Thumbs,
@@ -21,6 +22,9 @@ from prismata.services.renditions import (
     remove_unpublished,
 )
 from prismata.services.workbench import LiveJob, Workbench
+
+_DECLARED_MB = 300.0
+"""What a preparation takes before any was seen; a proxy of 1080p is the largest."""
 
 PREPARE_CHILD = (sys.executable, "-m", "prismata.worker.prepare")
 
@@ -171,6 +175,7 @@ def _submit(bench: Workbench, video: VideoRecord) -> JobRecord:
         author=bench.settings.author,
         dedupe_key=dedupe_key(video),
         resource_class=ResourceClass.IO,
+        needs_mb=job_need_mb(bench, "prepare", lambda _job: True, _DECLARED_MB),
     )
 
 

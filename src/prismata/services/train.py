@@ -17,8 +17,12 @@ from prismata.catalog import (
 from prismata.core.errors import ConflictError, InvalidInputError, NotFoundError
 from prismata.core.jobs import JobState, ResourceClass
 from prismata.core.ports import Assignment, ChildLimits, ChildOutcome, MessageHandler
+from prismata.services.admission import job_need_mb
 from prismata.services.datasets import create_dataset
 from prismata.services.workbench import LiveJob, Workbench
+
+_DECLARED_MB = {"frozen": 900.0, "whole": 1500.0}
+"""What a training takes before any like it was seen; torch itself is half of the first."""
 
 TRAIN_CHILD = (sys.executable, "-m", "prismata.worker.train")
 
@@ -171,7 +175,8 @@ def _prepare(
             "training runs in another process, which cannot see a storage that lives in memory; "
             "choose the local or s3 storage"
         )
-    encoder = recipe["training"].get("encoder", "resnet18")
+    settings = recipe["training"]
+    encoder, frozen = settings.get("encoder", "resnet18"), settings.get("frozen", True)
     catalog = bench.catalog
     params = {
         "domain": dataset.domain,
@@ -186,6 +191,7 @@ def _prepare(
         author=bench.settings.author,
         dedupe_key=f"train:{dataset.domain}",
         resource_class=ResourceClass(bench.settings.train_on),
+        needs_mb=_memory_need_mb(bench, dataset.domain, encoder, frozen=frozen),
         training={
             "name": catalog.runs.next_name(f"{dataset.domain}-run"),
             "domain": dataset.domain,
@@ -194,3 +200,15 @@ def _prepare(
         },
     )
     return PreparedTraining(job, catalog.runs.list(job_id=job.id)[0], dataset, note)
+
+
+def _memory_need_mb(bench: Workbench, domain: str, encoder: str, *, frozen: bool) -> float:
+    def is_like(job: JobRecord) -> bool:
+        recipe = job.params.get("recipe", {}).get("training", {})
+        return (
+            job.params.get("domain"),
+            recipe.get("encoder", "resnet18"),
+            recipe.get("frozen", True),
+        ) == (domain, encoder, frozen)
+
+    return job_need_mb(bench, "train", is_like, _DECLARED_MB["frozen" if frozen else "whole"])

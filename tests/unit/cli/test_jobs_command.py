@@ -54,7 +54,11 @@ def test_a_job_that_does_not_fit_says_what_it_needs(prismata, bench, job):
     from prismata.catalog import Offer
 
     assert bench.catalog.leases.claim_next(Offer(["detect"], free_mb=500), 45) is None
-    assert "blocked (needs 900 MB, free 500 MB)" in prismata("jobs", "list").out
+    assert "blocked" in prismata("jobs", "list").out
+    shown = prismata("jobs", "show", job.id).out.splitlines()
+    assert shown == [f"Detect a.mp4 ({job.id}): blocked", "needs 900 MB, free 500 MB"]
+    (told,) = json.loads(prismata("jobs", "list", "--json").out)
+    assert told["blocked"] == "needs 900 MB, free 500 MB"
 
 
 def test_a_job_is_called_off(prismata, bench, job):

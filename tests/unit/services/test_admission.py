@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from prismata.core.errors import UnavailableError
+from prismata.core.events import Event
 from prismata.core.jobs import JobState
 from prismata.core.runtimes import MachineFacts
 from prismata.services.admission import (
@@ -17,6 +18,8 @@ from prismata.services.admission import (
     wished_profile,
 )
 from prismata.services.detect import DetectRequest, prepare_detection, run_detection
+from prismata.services.labels import add_label
+from prismata.services.train import TrainRequest, prepare_training
 
 AUTO = Arithmetic("auto", "auto")
 FP32 = Arithmetic("onnxruntime", "fp32")
@@ -182,3 +185,25 @@ def test_the_setting_says_which_profile_is_wished_for():
     assert wished_profile("normal") == "normal"
     assert wished_profile("auto") in ("small", "normal")
     assert PROFILE_FIELDS["smallest"]["threads"] == 1
+
+
+def test_a_training_asks_for_what_those_like_it_took(bench, video):
+    def asked(**recipe):
+        prepared = prepare_training(bench, TrainRequest("flashes", recipe))
+        bench.catalog.jobs.request_cancel(prepared.job.id)
+        return prepared.job.needs_mb
+
+    add_label(bench, video, "flashes", Event.point("flash", 500_000))
+    declared = asked(encoder="tiny", frozen=False)
+    assert declared > asked(encoder="tiny") > 300
+    for peak, encoder in ((700, "tiny"), (640, "tiny"), (2000, "resnet18")):
+        job = prepare_training(
+            bench, TrainRequest("flashes", {"encoder": encoder, "frozen": False})
+        ).job
+        token = bench.catalog.leases.claim(job.id, lease_seconds=60).lease_token
+        bench.catalog.leases.end_attempt(
+            job.id, token, state=JobState.SUCCEEDED, result={}, peak_rss_mb=peak
+        )
+    assert asked(encoder="tiny", frozen=False) == pytest.approx(770)
+    assert asked(encoder="resnet18", frozen=False) == pytest.approx(2200)
+    assert asked(encoder="tiny") < 1000, "a frozen encoder is another training"
