@@ -68,6 +68,7 @@ class Worker:
         self._drain = threading.Event()
         self._id = ""
         self._next_round_at = 0.0
+        self._look_again_at = 0.0
 
     @property
     def is_draining(self) -> bool:
@@ -77,7 +78,8 @@ class Worker:
     def run(self) -> None:
         """Work until `stop`, or until a worker that drains has nothing left to do.
 
-        A catalog that cannot be reached is asked again; nothing that runs is given up for it.
+        A catalog that cannot be reached is asked again; nothing that runs is given up for it. A
+        bug of ours is logged, and the worker goes on: it may concern one job of many.
         """
         claimant = self._runner.claimant
         try:
@@ -88,6 +90,9 @@ class Worker:
                         pass
                 except UnavailableError as error:
                     logger.warning("worker_waits_for_catalog reason=%s", error)
+                except Exception:
+                    logger.exception("worker_round_failed")
+                    self._stop.wait(ROUND_SECONDS)
                 if self.is_draining and not self._runner.live_runs():
                     break
                 self._wake.wait(self._terms.poll_seconds)
@@ -97,6 +102,7 @@ class Worker:
 
     def wake(self) -> None:
         """Have it look for work now."""
+        self._look_again_at = 0.0
         self._wake.set()
 
     def drain(self) -> None:
@@ -131,7 +137,7 @@ class Worker:
 
     def _take_one(self) -> bool:
         """Start the next job that there is room for; False when there is none."""
-        if self.is_draining or self._stop.is_set():
+        if self.is_draining or self._stop.is_set() or time.monotonic() < self._look_again_at:
             return False
         with self._lock:
             free = [kind for kind, slots in self._terms.slots.items() if self._busy[kind] < slots]
@@ -141,6 +147,8 @@ class Worker:
             return False
         job = leases.claim_next(offer, LEASE_SECONDS, self._runner.claimant)
         if job is None:
+            # What waits does not fit; that is not written down twice a second.
+            self._look_again_at = time.monotonic() + ROUND_SECONDS
             return False
         with self._lock:
             self._busy[job.resource_class] += 1
