@@ -162,4 +162,5 @@ def _told(job: JobRecord) -> str:
     if job.state is JobState.QUEUED and job.not_before is not None:
         seconds = max(0.0, (job.not_before - datetime.now(UTC)).total_seconds())
         return f"next attempt in {seconds:.0f} s; {job.message}"
-    return job.blocked_note or job.message or job.progress_note
+    doing = job.progress_note if job.state is JobState.RUNNING else ""
+    return job.blocked_note or job.message or doing

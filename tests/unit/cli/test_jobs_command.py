@@ -61,6 +61,14 @@ def test_a_job_that_does_not_fit_says_what_it_needs(prismata, bench, job):
     assert told["blocked"] == "needs 900 MB, free 500 MB"
 
 
+def test_what_a_job_was_doing_last_is_told_while_it_runs(prismata, bench, job):
+    token = bench.catalog.leases.claim(job.id, lease_seconds=60).lease_token
+    bench.catalog.leases.heartbeat(job.id, token, lease_seconds=60, progress=0.5, note="looking")
+    assert "looking" in prismata("jobs", "list").out
+    bench.catalog.leases.end_attempt(job.id, token, state=JobState.SUCCEEDED, result={})
+    assert "looking" not in prismata("jobs", "list").out
+
+
 def test_a_job_is_called_off(prismata, bench, job):
     assert "cancelled" in prismata("jobs", "cancel", job.id[:8]).out
     assert bench.catalog.jobs.get(job.id).state is JobState.CANCELLED
