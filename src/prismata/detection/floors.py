@@ -51,8 +51,8 @@ class FloorMeter:
         cores, wall = usable_cores(), output.seconds["total"]
         profile = {
             "cores": cores,
-            "wall_s": round(wall, 3),
-            "cpu_s": round(cpu, 3),
+            "wall_s": round(wall, 6),
+            "cpu_s": round(cpu, 6),
             "memory_mb": memory,
         }
         decode, kept = self._decode_alone(progress)
@@ -96,8 +96,8 @@ class FloorMeter:
 
 def _since(wall: float, cpu: float) -> dict[str, float]:
     return {
-        "wall_s": round(time.perf_counter() - wall, 3),
-        "cpu_s": round(time.process_time() - cpu, 3),
+        "wall_s": round(time.perf_counter() - wall, 6),
+        "cpu_s": round(time.process_time() - cpu, 6),
     }
 
 

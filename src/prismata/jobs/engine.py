@@ -74,8 +74,8 @@ class JobEngine:
 
     def close(self) -> None:
         """Give back what runs here and refuse new jobs."""
+        self._dispatcher.close()  # first, so that nobody here takes what is given back
         self.runner.close()
-        self._dispatcher.close()
 
 
 class FollowedJob:

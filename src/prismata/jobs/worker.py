@@ -60,6 +60,8 @@ class Worker:
         self._free_memory_mb = free_memory_mb
         self._reaper = Reaper(catalog.leases)
         self._lock = threading.Lock()
+        self._claiming = threading.Lock()
+        """Held from the look whether it may take a job until that job runs."""
         self._busy: Counter[ResourceClass] = Counter()
         self._promised_mb: dict[str, float] = {}
         """Job → memory it was let in with; its child has not taken all of it yet."""
@@ -113,7 +115,8 @@ class Worker:
 
     def stop(self) -> None:
         """Give back what runs, with time to save what it has, and end `run`."""
-        self._drain.set()
+        with self._claiming:  # else what is given back could be claimed here once more
+            self._drain.set()
         self._runner.give_back()
         self._stop.set()
         self.wake()
@@ -137,6 +140,10 @@ class Worker:
 
     def _take_one(self) -> bool:
         """Start the next job that there is room for; False when there is none."""
+        with self._claiming:
+            return self._claim_and_start()
+
+    def _claim_and_start(self) -> bool:
         if self.is_draining or self._stop.is_set() or time.monotonic() < self._look_again_at:
             return False
         with self._lock:
