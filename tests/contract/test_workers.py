@@ -28,6 +28,7 @@ from prismata.catalog import open_catalog
 from prismata.core.jobs import FailureCause, JobState, ResourceClass
 from prismata.jobs import ChildSupervisor, JobEngine, JobRunner
 from prismata.jobs.dispatch import NoDispatcher
+from prismata.jobs.spot import SpotWatcher
 from prismata.testing.children import PATIENCE_SECONDS, is_running, wait_until_gone
 
 BROKERS = {
@@ -58,13 +59,13 @@ def broker(request):
     if not address:
         return address
     kombu = pytest.importorskip("kombu", reason="celery is not installed")
-    try:
-        with kombu.Connection(address, connect_timeout=3) as connection:
+    with kombu.Connection(address, connect_timeout=3) as connection:
+        try:
             connection.ensure_connection(max_retries=1, timeout=3)
-            connection.default_channel.queue_purge("cpu")
-    except Exception as error:  # noqa: BLE001 - every broker has errors of its own
-        if "NOT_FOUND" not in str(error):  # no queue yet, so nothing in it
+        except kombu.exceptions.OperationalError as error:
             pytest.skip(f"no {request.param} at hand: {error}")
+        with suppress(*connection.channel_errors):  # no queue yet, so nothing in it
+            connection.default_channel.queue_purge("cpu")
     return address
 
 
@@ -498,3 +499,13 @@ def test_a_database_that_is_away_for_a_while_costs_no_work(start_process):
     with admin.begin() as connection:
         connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
     admin.dispose()
+
+
+def test_a_metadata_service_that_cannot_be_reached_is_told_of(caplog):
+    """Its silence would look like a machine that is never taken away."""
+    watcher = SpotWatcher(lambda: None, lambda: None, url="http://127.0.0.1:9", poll_seconds=0.01)
+    watcher.start()
+    wait_for(lambda: "no notice of an interruption will be seen" in caplog.text)
+    time.sleep(0.1)
+    watcher.close()
+    assert caplog.text.count("spot_metadata_unreachable") == 1

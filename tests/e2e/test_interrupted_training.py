@@ -15,12 +15,20 @@ from prismata.core.jobs import JobState
 from prismata.core.ports import MessageHandler
 from prismata.services.ingest import ingest_file
 from prismata.services.labels import add_label
-from prismata.services.train import TrainRequest, prepare_training, run_training
+from prismata.services.train import (
+    TrainRequest,
+    assign_training,
+    prepare_training,
+    run_training,
+    trained_model,
+)
 from prismata.services.workbench import Workbench
 from prismata.settings import Settings
 from prismata.testing.children import PATIENCE_SECONDS
 from prismata.testing.synth import render_flashes
+from prismata.training.checkpoint import how_far
 from prismata.wiring import open_workbench
+from prismata.worker.train.run import _Run
 
 pytestmark = pytest.mark.torch
 
@@ -136,3 +144,39 @@ def test_a_workbench_that_closes_gives_its_training_to_the_next_one(new_bench, t
         history = again.catalog.runs.get(prepared.run.id).history
         assert [row["epoch"] for row in history] == list(range(1, len(history) + 1))
         assert len(again.catalog.jobs.attempts(prepared.job.id)) == 2
+
+
+def test_an_attempt_that_finds_everything_published_says_what_the_first_would_have(new_bench):
+    """Whoever published was stopped before it could say so."""
+    bench = new_bench("first")
+    prepared, outcome = train(bench)
+    assert outcome.state is JobState.SUCCEEDED, outcome
+    again = assign_training(bench, bench.catalog.jobs.get(prepared.job.id))
+    said = bench.catalog.jobs.get(prepared.job.id).result
+    assert again.finished == said
+    assert said["model_id"] == trained_model(bench, outcome).id
+
+
+def test_the_checkpoint_that_has_come_further_is_gone_on_from(new_bench):
+    """On this machine lies an old one, because an attempt elsewhere came between."""
+    bench = new_bench("first")
+    request = TrainRequest("flashes", RECIPE, fixed_groups={"room-2": "val"})
+    prepared = prepare_training(bench, request)
+    stop = stop_by("term", bench)
+    bench.jobs.run_job(prepared.job.id, on_message=stop)
+    run = bench.catalog.runs.get(prepared.run.id)
+    here = bench.settings.cache_dir / "training" / run.id / "checkpoint.pt"
+    newest = here.read_bytes()
+    assert how_far(here) == (RECIPE["epochs"], 0)
+
+    class Run(_Run):
+        def __init__(self):
+            self.bench, self.resume_from = bench, run.checkpoint_key
+
+    here.write_bytes(b"damaged")
+    Run()._take_newer_checkpoint(here)
+    assert here.read_bytes() == newest
+    bench.storage.put(run.checkpoint_key, b"damaged")
+    Run()._take_newer_checkpoint(here)
+    assert here.read_bytes() == newest
+    assert [item.name for item in here.parent.iterdir() if "stored" in item.name] == []

@@ -73,6 +73,9 @@ class Offer:
     """Memory for one more child; None: nobody can tell, so anything fits."""
 
 
+UNNAMED = Claimant()
+"""Nobody can look whether it still runs, so its lease alone decides."""
+
 LostRule = Callable[[JobRecord, AttemptRecord | None], bool]
 """Says of a running job and its attempt whether nobody runs it any more."""
 
@@ -84,7 +87,7 @@ class LeaseRepository:
         self._database = database
 
     def claim(
-        self, job_id: str, *, lease_seconds: float, claimant: Claimant | None = None
+        self, job_id: str, *, lease_seconds: float, claimant: Claimant = UNNAMED
     ) -> JobRecord:
         """Take a queued job, also one that was to wait, and return it running, with a fresh token.
 
@@ -95,7 +98,7 @@ class LeaseRepository:
         """
         lease = _lease(lease_seconds)
         with self._database.write() as session:
-            claimed = self._take(session, job_id, lease, claimant or Claimant())
+            claimed = self._take(session, job_id, lease, claimant)
             if claimed is None:
                 row = get_row(session, JobRow, job_id, "job")
                 check_transition(row.state, JobState.RUNNING)
@@ -103,7 +106,7 @@ class LeaseRepository:
             return claimed
 
     def claim_next(
-        self, offer: Offer, lease_seconds: float, claimant: Claimant | None = None
+        self, offer: Offer, lease_seconds: float, claimant: Claimant = UNNAMED
     ) -> JobRecord | None:
         """Take the next queued job that fits, or return None when none does.
 
@@ -120,7 +123,7 @@ class LeaseRepository:
             next_ones = _queued(offer, now).with_for_update(skip_locked=True)
             for job_id, needs_mb, blocked_since in session.execute(next_ones).all():
                 if offer.free_mb is None or needs_mb is None or needs_mb <= offer.free_mb:
-                    taken = self._take(session, job_id, lease, claimant or Claimant())
+                    taken = self._take(session, job_id, lease, claimant)
                     if taken is not None:
                         return taken
                     continue

@@ -10,7 +10,12 @@ import typer
 from prismata.catalog import AttemptRecord, JobRecord
 from prismata.cli.console import JsonOption, notes, output, print_json, print_table
 from prismata.core.jobs import JobState
-from prismata.services.job_list import SEEN_WITHIN_SECONDS, title_of_job
+from prismata.services.job_list import (
+    SEEN_WITHIN_SECONDS,
+    active_jobs,
+    describe_job,
+    title_of_job,
+)
 from prismata.wiring import open_workbench
 
 app = typer.Typer(no_args_is_help=True)
@@ -25,13 +30,15 @@ def list_jobs(
     limit: Annotated[int, typer.Option(help="At most so many, newest first.", min=1)] = 30,
     as_json: JsonOption = False,
 ) -> None:
-    """List jobs, newest first."""
+    """List jobs, newest first; active ones in the order in which they are done."""
     with open_workbench() as bench:
         bench.catalog.leases.reap()
-        jobs = bench.catalog.jobs.list(kind or None, limit=None if active else limit)
-        jobs = [job for job in jobs if not (active and job.state.is_final)][:limit]
+        if active:
+            jobs = active_jobs(bench, kind or None)[:limit]
+        else:
+            jobs = bench.catalog.jobs.list(kind or None, limit=limit)
     if as_json:
-        print_json([describe_job(job) for job in jobs])
+        print_json([_job(job) for job in jobs])
         return
     if not jobs:
         notes.print("no job waits or runs" if active else "there has been no job yet")
@@ -60,7 +67,7 @@ def show(
         found = bench.catalog.jobs.find(job)
         attempts = bench.catalog.jobs.attempts(found.id)
     if as_json:
-        print_json({**describe_job(found), "attempts": [_attempt(item) for item in attempts]})
+        print_json({**_job(found), "attempts": [_attempt(item) for item in attempts]})
         return
     output.print(f"{title_of_job(found)} ({found.id}): {_state(found)}", markup=False)
     if told := _told(found):
@@ -120,25 +127,8 @@ def workers(as_json: JsonOption = False) -> None:
     print_table("", ["worker", "slots", "state", "version"], rows)
 
 
-def describe_job(job: JobRecord) -> dict[str, Any]:
-    """Return a job as JSON values."""
-    return {
-        "id": job.id,
-        "kind": job.kind,
-        "state": job.state.value,
-        "class": job.resource_class.value,
-        "progress": round(job.progress, 4),
-        "note": job.progress_note,
-        "attempt": job.attempt,
-        "failures": job.failures,
-        "blocked": job.blocked_note,
-        "cause": job.cause.value if job.cause else None,
-        "message": job.message,
-        "author": job.author,
-        "created_at": job.created_at.isoformat(),
-        "started_at": job.started_at.isoformat() if job.started_at else None,
-        "finished_at": job.finished_at.isoformat() if job.finished_at else None,
-    }
+def _job(job: JobRecord) -> dict[str, Any]:
+    return {**describe_job(job), "author": job.author, "title": title_of_job(job)}
 
 
 def _attempt(attempt: AttemptRecord) -> dict[str, Any]:

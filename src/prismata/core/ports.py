@@ -75,7 +75,8 @@ SuccessHandler = Callable[[dict[str, Any]], dict[str, Any] | None]
 EndHandler = Callable[[ChildOutcome], None]
 
 
-def _ignore_message(message: Message) -> None:
+def ignore_message(message: Message) -> None:
+    """Take a message for those who do not listen."""
     del message
 
 
@@ -101,7 +102,7 @@ class Assignment:
     request: dict[str, Any]
     """What the child gets to read, JSON values."""
     limits: ChildLimits
-    on_message: MessageHandler = _ignore_message
+    on_message: MessageHandler = ignore_message
     """Gets every protocol message."""
     on_success: SuccessHandler = _keep_result
     """Gets the child's result while the job is still ours, to store what belongs into other tables;

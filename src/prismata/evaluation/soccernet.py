@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -148,7 +149,7 @@ def _average(
     curves: Mapping[int, Mapping[str, float]], event_type: str, deltas: Sequence[int]
 ) -> float:
     values = [curves[delta][event_type] for delta in deltas]
-    return float(np.mean([(left + right) / 2 for left, right in zip(values, values[1:])]))  # noqa: B905, RUF007 - neighbours
+    return float(np.mean([(left + right) / 2 for left, right in pairwise(values)]))
 
 
 def _mean(values: Mapping[str, float]) -> float:

@@ -7,17 +7,12 @@ from contextlib import AbstractContextManager, suppress
 
 from prismata.catalog import Catalog, JobRecord
 from prismata.core.errors import ConflictError
-from prismata.core.ports import ChildOutcome, ChildRunner, MessageHandler
-from prismata.core.protocol import Message
+from prismata.core.ports import ChildOutcome, ChildRunner, MessageHandler, ignore_message
 from prismata.jobs.dispatch import Dispatcher
 from prismata.jobs.outcomes import as_recorded
 from prismata.jobs.runner import JobRunner
 
 _LOOK_SECONDS = 0.1
-
-
-def _ignore_message(message: Message) -> None:
-    del message
 
 
 class JobEngine:
@@ -42,7 +37,7 @@ class JobEngine:
         self,
         job_id: str,
         *,
-        on_message: MessageHandler = _ignore_message,
+        on_message: MessageHandler = ignore_message,
         runner: ChildRunner | None = None,
     ) -> ChildOutcome:
         """Run a queued job in this thread and return how it ended; see `JobRunner.run_job`."""

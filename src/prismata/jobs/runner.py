@@ -24,6 +24,7 @@ from prismata.core.ports import (
     ChildRunner,
     ChildSessions,
     MessageHandler,
+    ignore_message,
 )
 from prismata.core.protocol import Message
 from prismata.jobs.lease import LEASE_SECONDS, LeaseLostError, Pulse
@@ -41,14 +42,12 @@ _END_RETRY_SECONDS = 2.0
 _FOLLOW_SECONDS = 0.3
 
 
-def _ignore_message(message: Message) -> None:
-    del message
-
-
 @dataclass(slots=True)
 class _Attempt:
     """What an attempt needs beside the job itself."""
 
+    job: JobRecord
+    """As it was claimed."""
     live: LiveRun
     on_message: MessageHandler
     runner: ChildRunner
@@ -87,7 +86,7 @@ class JobRunner:
         self,
         job_id: str,
         *,
-        on_message: MessageHandler = _ignore_message,
+        on_message: MessageHandler = ignore_message,
         runner: ChildRunner | None = None,
     ) -> ChildOutcome:
         """Make attempts at a job in this thread until it has ended; return how.
@@ -105,9 +104,10 @@ class JobRunner:
             ConflictError: If the job is not to be had; nothing was started.
             UnavailableError: If this runner is closed.
         """
-        live = self._claim(job_id)
+        claimed = self._claim(job_id)
         while True:
-            attempt = _Attempt(live, on_message, runner or self._runner, may_wait=False)
+            live = self._enter(claimed)
+            attempt = _Attempt(claimed, live, on_message, runner or self._runner, may_wait=False)
             outcome = self._execute(attempt)
             job = self._catalog.jobs.get(job_id)
             if job.state.is_final or live.wish is not None:
@@ -115,7 +115,7 @@ class JobRunner:
             logger.info("job_goes_on job_id=%s after=%s", job_id, outcome.message)
             on_message({"type": "progress", "done": 0, "total": None, "note": "trying again"})
             try:
-                live = self._claim(job_id)
+                claimed = self._claim(job_id)
             except ConflictError:
                 return self._follow(job_id)
 
@@ -132,7 +132,8 @@ class JobRunner:
 
         def work() -> None:
             try:
-                self._execute(_Attempt(live, _ignore_message, self._runner, may_wait=True))
+                attempt = _Attempt(claimed, live, ignore_message, self._runner, may_wait=True)
+                self._execute(attempt)
             except Exception:
                 logger.exception("job_broke job_id=%s", live.job_id)
             finally:
@@ -178,15 +179,13 @@ class JobRunner:
         atexit.unregister(self.close)
         self.give_back()
 
-    def _claim(self, job_id: str) -> LiveRun:
+    def _claim(self, job_id: str) -> JobRecord:
         if self._closed.is_set():
             raise UnavailableError(
                 f"Job {job_id} was not started because the app is shutting down; "
                 "start it again when the app runs."
             )
-        return self._enter(
-            self._leases.claim(job_id, lease_seconds=LEASE_SECONDS, claimant=self.claimant)
-        )
+        return self._leases.claim(job_id, lease_seconds=LEASE_SECONDS, claimant=self.claimant)
 
     def _enter(self, claimed: JobRecord) -> LiveRun:
         if claimed.lease_token is None:
@@ -246,8 +245,7 @@ class JobRunner:
 
     def _run(self, attempt: _Attempt) -> tuple[ChildOutcome, dict[str, Any] | None]:
         """Run the child and take its result; return how it ended and what is kept with the job."""
-        live = attempt.live
-        job = self._catalog.jobs.get(live.job_id)
+        live, job = attempt.live, attempt.job
         handler = self.handlers.get(job.kind)
         if handler is None:
             known = ", ".join(sorted(self.handlers)) or "none at all"

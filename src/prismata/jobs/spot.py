@@ -49,6 +49,7 @@ class SpotWatcher:
         self._url = url.rstrip("/")
         self._poll_seconds = poll_seconds
         self._token = ""
+        self._said_unreachable = False
         self._closed = threading.Event()
 
     def start(self) -> None:
@@ -73,16 +74,28 @@ class SpotWatcher:
             self._closed.wait(self._poll_seconds)
 
     def _says(self, path: str) -> bool:
-        """Whether there is a document at this path; a service that is silent has no notice."""
+        """Whether there is a document at this path.
+
+        A service that cannot be reached looks like one without a notice, so that is said, once.
+        """
         try:
-            return self._get(path)
+            found = self._get(path)
         except urllib.error.HTTPError as error:
             if error.code == _UNAUTHORIZED:
                 self._token = ""
             elif error.code != _NOT_FOUND:
                 logger.warning("spot_metadata_failed status=%d", error.code)
         except OSError as error:
-            logger.debug("spot_metadata_unreachable reason=%s", error)
+            if not self._said_unreachable:
+                self._said_unreachable = True
+                logger.warning(
+                    "spot_metadata_unreachable url=%s reason=%s: no notice of an interruption "
+                    "will be seen until it answers",
+                    self._url,
+                    error,
+                )
+        else:
+            return found
         return False
 
     def _get(self, path: str) -> bool:

@@ -7,7 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from prismata.catalog import Catalog, JobRecord, Offer
 from prismata.core.errors import NotFoundError, UnavailableError
@@ -148,10 +148,11 @@ class Worker:
             return False
         with self._lock:
             free = [kind for kind, slots in self._terms.slots.items() if self._busy[kind] < slots]
-        offer = Offer(tuple(self._runner.handlers), tuple(free), self._memory_to_give())
+        offer = Offer(tuple(self._runner.handlers), tuple(free))
         leases = self._catalog.leases
         if not free or not leases.has_queued(offer):
             return False
+        offer = replace(offer, free_mb=self._memory_to_give())
         job = leases.claim_next(offer, LEASE_SECONDS, self._runner.claimant)
         if job is None:
             # What waits does not fit; that is not written down twice a second.

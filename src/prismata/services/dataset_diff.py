@@ -72,10 +72,8 @@ def diff_datasets(
     )
     gone = [item for key, item in before.items() if key not in after]
     new = [item for key, item in after.items() if key not in before]
-    moved = _pair_moved(gone, new)
-    for label in moved:
-        gone.remove(next(i for i in gone if i[0] == label.video_id and i[1] == label.before))
-        new.remove(next(i for i in new if i[0] == label.video_id and i[1] == label.after))
+    pairs = _pair_moved(gone, new)
+    moved_from, moved_to = {i for i, _ in pairs}, {j for _, j in pairs}
     return DatasetDiff(
         older,
         newer,
@@ -86,12 +84,12 @@ def diff_datasets(
             for video_id in sorted(common)
             if older.video_splits[video_id] != newer.video_splits[video_id]
         },
-        added=tuple(new),
-        removed=tuple(gone),
-        moved=tuple(moved),
+        added=tuple(item for j, item in enumerate(new) if j not in moved_to),
+        removed=tuple(item for i, item in enumerate(gone) if i not in moved_from),
+        moved=tuple(MovedLabel(gone[i][0], gone[i][1], new[j][1]) for i, j in pairs),
         judged=tuple(
             (before[key], after[key])
-            for key in before.keys() & after.keys()
+            for key in sorted(before.keys() & after.keys())
             if before[key][2] != after[key][2]
         ),
         known_change_us=sum(
@@ -106,25 +104,24 @@ def _key(item: FrozenAnnotation) -> tuple[str, int, int, str]:
     return video_id, event.start_us, event.end_us, event.event_type
 
 
-def _pair_moved(gone: list[FrozenAnnotation], new: list[FrozenAnnotation]) -> list[MovedLabel]:
-    """Pair what is gone with what is new, the nearest first."""
+def _pair_moved(gone: list[FrozenAnnotation], new: list[FrozenAnnotation]) -> list[tuple[int, int]]:
+    """Return the places of labels that moved in both lists, the nearest paired first."""
+    candidates: dict[tuple[str, str], list[int]] = {}
+    for j, (video_id, event, _) in enumerate(new):
+        candidates.setdefault((video_id, event.event_type), []).append(j)
     near = sorted(
         (distance, i, j)
-        for i, (video_id, before, _) in enumerate(gone)
-        for j, (other_id, after, _) in enumerate(new)
-        if video_id == other_id
-        and before.event_type == after.event_type
-        and (distance := _distance_us(before, after)) <= MOVED_WITHIN_US
+        for i, (video_id, event, _) in enumerate(gone)
+        for j in candidates.get((video_id, event.event_type), ())
+        if (distance := _distance_us(event, new[j][1])) <= MOVED_WITHIN_US
     )
-    taken_gone: set[int] = set()
-    taken_new: set[int] = set()
-    moved = []
+    pairs: dict[int, int] = {}
+    taken: set[int] = set()
     for _, i, j in near:
-        if i not in taken_gone and j not in taken_new:
-            taken_gone.add(i)
-            taken_new.add(j)
-            moved.append(MovedLabel(gone[i][0], gone[i][1], new[j][1]))
-    return sorted(moved, key=lambda label: (label.video_id, label.before.start_us))
+        if i not in pairs and j not in taken:
+            pairs[i] = j
+            taken.add(j)
+    return sorted(pairs.items())
 
 
 def _distance_us(before: Event, after: Event) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from prismata.catalog import JobRecord, WorkerRecord
 from prismata.core.jobs import JobState
@@ -32,16 +34,48 @@ class JobOverview:
 
 def look_at_jobs(bench: Workbench, *, ended: int = 30) -> JobOverview:
     """Return how long work stands, with at most so many jobs that have ended."""
-    jobs = bench.catalog.jobs
-    running = jobs.list(state=JobState.RUNNING)
-    queued = sorted(jobs.list(state=JobState.QUEUED), key=lambda job: (job.rank, job.created_at))
-    recent = [job for job in jobs.list(limit=ended + len(running) + len(queued)) if job.finished_at]
+    active = active_jobs(bench)
+    recent = [job for job in bench.catalog.jobs.list(limit=ended + len(active)) if job.finished_at]
     recent.sort(key=lambda job: job.finished_at or job.created_at, reverse=True)
     return JobOverview(
-        (*reversed(running), *queued),
+        tuple(active),
         tuple(recent[:ended]),
         tuple(bench.catalog.workers.list(seen_within_seconds=SEEN_WITHIN_SECONDS)),
     )
+
+
+def active_jobs(bench: Workbench, kind: str | None = None) -> list[JobRecord]:
+    """Return running jobs, then those that wait, in the order in which they will be taken."""
+    jobs = bench.catalog.jobs
+    running = jobs.list(kind, JobState.RUNNING)
+    queued = sorted(jobs.list(kind, JobState.QUEUED), key=lambda job: (job.rank, job.created_at))
+    return [*reversed(running), *queued]
+
+
+def describe_job(job: JobRecord) -> dict[str, Any]:
+    """Return how a job stands, as JSON values; neither what it is about nor who asked."""
+    return {
+        "id": job.id,
+        "kind": job.kind,
+        "state": job.state.value,
+        "class": job.resource_class.value,
+        "progress": round(job.progress, 4),
+        "note": job.progress_note,
+        "attempt": job.attempt,
+        "failures": job.failures,
+        "blocked": job.blocked_note,
+        "cause": job.cause.value if job.cause else None,
+        "message": job.message,
+        "peak_rss_mb": job.peak_rss_mb,
+        "cancel_requested": job.cancel_requested,
+        "created_at": _iso(job.created_at),
+        "started_at": _iso(job.started_at),
+        "finished_at": _iso(job.finished_at),
+    }
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
 
 
 def title_of_job(job: JobRecord) -> str:

@@ -118,16 +118,17 @@ def assign_training(bench: Workbench, job: JobRecord) -> Assignment:
     """Return what an attempt at a training consists of; it goes on from the last checkpoint.
 
     Raises:
-        NotFoundError: If its run is gone.
+        NotFoundError: If its run, or the model it has published, is gone.
     """
     runs = bench.catalog.runs.list(job_id=job.id)
     if not runs:
         raise NotFoundError("the run of this training is gone; start a new one")
     run = runs[0]
-    if (
-        run.state is JobState.SUCCEEDED
-    ):  # published, but whoever did it was stopped before it said so
-        return Assignment((), {}, ChildLimits(), finished=_published(bench, run))
+    # Published, but whoever did it was stopped before saying so.
+    if run.state is JobState.SUCCEEDED:
+        return Assignment(
+            (), {}, ChildLimits(), finished=result_of_training(run, _published(bench, run))
+        )
     request = {
         "task": "train",
         "settings": bench.settings.to_request(),
@@ -141,13 +142,32 @@ def assign_training(bench: Workbench, job: JobRecord) -> Assignment:
     return Assignment(TRAIN_CHILD, request, limits)
 
 
-def _published(bench: Workbench, run: TrainingRunRecord) -> dict[str, Any]:
-    models = [m for m in bench.catalog.models.list(run.domain) if m.training_run_id == run.id]
+def result_of_training(run: TrainingRunRecord, model: ModelRecord) -> dict[str, Any]:
+    """Return what is kept with the job of a training that published `model`."""
+    card = model.card
+    training = card["training"]
     return {
+        "model": model.name,
+        "model_id": model.id,
         "training_run": run.name,
-        "metrics": run.metrics,
-        **({"model": models[0].name, "model_id": models[0].id} if models else {}),
+        "dataset_version": card["dataset_version"],
+        "epochs": training["epochs"],
+        "best_epoch": training["best_epoch"],
+        "stopped_early": training["epochs"] < training["recipe"]["epochs"],
+        "seconds": run.metrics["seconds"],
+        "thresholds": {name: rule["threshold"] for name, rule in card["rules"].items()},
+        "metrics": card["metrics"],
+        "parity": card["parity"],
+        "quantization": card["quantization"],
+        "motion_gate_cost": card["motion_gate_cost"],
     }
+
+
+def _published(bench: Workbench, run: TrainingRunRecord) -> ModelRecord:
+    for model in bench.catalog.models.list(run.domain):
+        if model.training_run_id == run.id and model.kind != "checkpoint":
+            return model
+    raise NotFoundError(f"the model of the training run {run.name!r} is gone; train a new one")
 
 
 def trained_model(bench: Workbench, outcome: ChildOutcome) -> ModelRecord:

@@ -30,13 +30,16 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     temporary.replace(path)
 
 
-def is_whole(path: Path) -> bool:
-    """Say whether a checkpoint is there and can be read."""
+def how_far(path: Path) -> tuple[int, int]:
+    """Return the whole epochs and the steps of the next one that a checkpoint holds.
+
+    (-1, 0) if there is none, or it cannot be read: any that can has come further.
+    """
     try:
-        load_checkpoint(path)
+        state = load_checkpoint(path)
     except (NotFoundError, InvalidInputError):
-        return False
-    return True
+        return -1, 0
+    return int(state["epoch"]), len(state.get("losses", []))
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

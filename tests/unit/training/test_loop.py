@@ -82,13 +82,18 @@ def test_an_interrupted_run_goes_on_to_exactly_the_same_end(
     assert one["optimizer"]["param_groups"] == other["optimizer"]["param_groups"]
 
 
+def note_in(steps):
+    """Write down of each step where it stands, its loss and what it saw."""
+    return lambda step: steps.append((step.epoch, step.number, step.loss, step.batch.digest()))
+
+
 @pytest.mark.parametrize("steps", [1, 3, 4, 7])
 def test_a_run_stopped_within_an_epoch_goes_on_with_the_very_next_batch(
     videos, new_detector, new_task, tmp_path, steps
 ):
     task = new_task(epochs=3, batch_windows=16)
     whole_steps, first, second = [], [], []
-    whole = train(new_detector(), task, *videos, on_step=whole_steps.append)
+    whole = train(new_detector(), task, *videos, on_step=note_in(whole_steps))
     path = tmp_path / "checkpoint.pt"
     with pytest.raises(TrainingInterruptedError):
         train(
@@ -96,10 +101,10 @@ def test_a_run_stopped_within_an_epoch_goes_on_with_the_very_next_batch(
             task,
             *videos,
             checkpoint_path=path,
-            on_step=first.append,
+            on_step=note_in(first),
             is_to_stop=lambda: len(first) == steps,
         )
-    resumed = train(new_detector(), task, *videos, checkpoint_path=path, on_step=second.append)
+    resumed = train(new_detector(), task, *videos, checkpoint_path=path, on_step=note_in(second))
     assert len(first) == steps
     assert first + second == whole_steps, "every batch once, in the same order, at the same loss"
     assert without_time(resumed.history) == without_time(whole.history)
@@ -122,7 +127,7 @@ def test_augmented_frames_are_the_same_after_a_stop_too(frame_video, new_task, t
 
     task, path = new_task(epochs=1, **changes), tmp_path / "checkpoint.pt"
     whole, parts = [], []
-    train(fresh(), task, [frame_video()], [], on_step=whole.append)
+    train(fresh(), task, [frame_video()], [], on_step=note_in(whole))
     assert len(whole) == 3
     with pytest.raises(TrainingInterruptedError):
         train(
@@ -131,10 +136,10 @@ def test_augmented_frames_are_the_same_after_a_stop_too(frame_video, new_task, t
             [frame_video()],
             [],
             checkpoint_path=path,
-            on_step=parts.append,
+            on_step=note_in(parts),
             is_to_stop=lambda: len(parts) == 2,
         )
-    train(fresh(), task, [frame_video()], [], checkpoint_path=path, on_step=parts.append)
+    train(fresh(), task, [frame_video()], [], checkpoint_path=path, on_step=note_in(parts))
     assert parts == whole
 
 

@@ -26,9 +26,10 @@ from prismata.core.recipes import ClipSpec
 from prismata.detection.arrays import ArrayCache, VideoSource
 from prismata.detection.bundle import CHECKPOINT_FILE, ENCODER_FILE
 from prismata.domains import Domain
+from prismata.services.train import result_of_training
 from prismata.services.workbench import Workbench
 from prismata.settings import Settings
-from prismata.training.checkpoint import is_whole
+from prismata.training.checkpoint import how_far
 from prismata.training.heads import CnnLstmHead
 from prismata.training.loop import (
     Step,
@@ -119,27 +120,13 @@ class _Run:
             "train_s": round(trained.train_seconds, 2),
             "total_s": round(time.perf_counter() - started, 2),
         }
-        self.bench.catalog.runs.finish(
+        run = self.bench.catalog.runs.finish(
             self.record.id,
             metrics={**published.metrics, "seconds": seconds},
             checkpoint_key=self.prefix + CHECKPOINT_FILE,
             lease=self.lease,
         )
-        return {
-            "model": model.name,
-            "model_id": model.id,
-            "training_run": self.record.name,
-            "dataset_version": self.dataset.name,
-            "epochs": len(trained.history),
-            "best_epoch": trained.best_epoch + 1,
-            "stopped_early": trained.stopped_early,
-            "seconds": seconds,
-            "thresholds": {name: rule.threshold for name, rule in published.rules.items()},
-            "metrics": published.metrics,
-            "parity": published.parity,
-            "quantization": published.quantization,
-            "motion_gate_cost": published.motion_gate_cost,
-        }
+        return result_of_training(run, model)
 
     def _build_detector(self, setup: EncoderSetup) -> Detector:
         assert setup.feature_size is not None  # noqa: S101 - both ways of set-up know it
@@ -163,9 +150,8 @@ class _Run:
             videos={split: len(videos) for split, videos in data.videos.items()},
         )
         checkpoint = self.folder / CHECKPOINT_FILE
-        # One that lies here is of this very run, and at least as new as the copy in storage.
-        if self.resume_from and not is_whole(checkpoint):
-            checkpoint.write_bytes(self.bench.storage.get(self.resume_from, max_bytes=4 * 1024**3))
+        if self.resume_from:
+            self._take_newer_checkpoint(checkpoint)
         try:
             with asked_to_stop() as stop:
                 return train(
@@ -183,6 +169,19 @@ class _Run:
             self.bench.storage.put_file(key, checkpoint)
             self.bench.catalog.runs.keep_checkpoint(self.record.id, key, lease=self.lease)
             raise SystemExit(EXIT_STOPPED) from None
+
+    def _take_newer_checkpoint(self, checkpoint: Path) -> None:
+        """Put the copy in storage here, unless what lies here of this run has come further.
+
+        What lies here is newer after a kill, as it is copied less often than written; it is older
+        if an attempt on another machine came between.
+        """
+        copy = checkpoint.with_suffix(".stored")
+        copy.write_bytes(self.bench.storage.get(self.resume_from, max_bytes=4 * 1024**3))
+        if how_far(copy) > how_far(checkpoint):
+            copy.replace(checkpoint)
+        else:
+            copy.unlink()
 
     def _report_step(self, step: Step) -> None:
         self.reporter.progress(step.epoch, self.recipe.epochs, "training")
