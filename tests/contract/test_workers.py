@@ -28,7 +28,6 @@ from prismata.catalog import open_catalog
 from prismata.core.jobs import FailureCause, JobState, ResourceClass
 from prismata.jobs import ChildSupervisor, JobEngine, JobRunner
 from prismata.jobs.dispatch import NoDispatcher
-from prismata.jobs.spot import SpotWatcher
 from prismata.testing.children import PATIENCE_SECONDS, is_running, wait_until_gone
 
 BROKERS = {
@@ -499,13 +498,3 @@ def test_a_database_that_is_away_for_a_while_costs_no_work(start_process):
     with admin.begin() as connection:
         connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
     admin.dispose()
-
-
-def test_a_metadata_service_that_cannot_be_reached_is_told_of(caplog):
-    """Its silence would look like a machine that is never taken away."""
-    watcher = SpotWatcher(lambda: None, lambda: None, url="http://127.0.0.1:9", poll_seconds=0.01)
-    watcher.start()
-    wait_for(lambda: "no notice of an interruption will be seen" in caplog.text)
-    time.sleep(0.1)
-    watcher.close()
-    assert caplog.text.count("spot_metadata_unreachable") == 1
