@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -18,9 +20,10 @@ from prismata.core.recipes import ClipSpec, GroupingRule
 from prismata.detection.bundle import file_digest, load_bundle
 from prismata.postprocess import group_events
 from prismata.training.encoders import build_encoder
-from prismata.training.heads import CnnLstmHead, HeadSpec
+from prismata.training.export import OPSET
+from prismata.training.heads import CnnLstmHead, HeadSpec, build_head
 from prismata.training.model import Detector
-from prismata.worker.train.parity import MAX_SCORE_DIFFERENCE, CheckClip, compare
+from prismata.worker.train.parity import MAX_SCORE_DIFFERENCE, CheckClip, compare, compare_shapes
 from prismata.worker.train.publish import write_bundle
 
 pytestmark = pytest.mark.torch
@@ -90,6 +93,8 @@ def test_what_is_exported_agrees_and_the_card_says_by_how_much(detector, check, 
     model = load_bundle(bundle, threads=1)
     assert model.card.parity["max_score_difference"] <= MAX_SCORE_DIFFERENCE
     assert model.card.parity["check_samples"] == SAMPLES
+    assert model.card.parity["head_shapes"] == [[1, 4], [3, 4], [7, 4]]
+    assert model.card.parity["opsets"] == {"encoder.onnx": OPSET, "temporal.onnx": OPSET}
     assert model.card.parity["events_trained"] == model.card.parity["events_exported"] > 0
     again = compare(detector, detector.encode, model, check)
     assert again["max_score_difference"] == pytest.approx(
@@ -141,3 +146,52 @@ def test_other_events_are_refused_even_where_the_scores_agree(detector, check, b
     monkeypatch.setattr("prismata.worker.train.parity.group_events", group)
     with pytest.raises(ExportRefusedError, match="finds 0 events on the check clip, the trained"):
         compare(detector, detector.encode, model, check)
+
+
+@pytest.fixture(params=["spot_r18", "linear_probe"])
+def dense(request, detector, check, tmp_path):
+    """A detector that scores every sample, and its bundle."""
+    torch.manual_seed(4)
+    head = build_head(request.param, detector.encoder.feature_size, 1, HeadSpec(hidden=8))
+    with torch.no_grad():
+        for parameter in head.parameters():
+            parameter *= 4
+    made = Detector(detector.encoder, head, 8).eval()
+    card = replace(new_card(num_frames=8, window_stride=3), scores="dense")
+    write_bundle(tmp_path, made, card, encode=made.encode, check=check, frozen_encoder=None)
+    return made, tmp_path
+
+
+def test_a_dense_head_agrees_on_windows_of_other_lengths_than_the_exporter_saw(dense):
+    _, bundle = dense
+    parity = load_bundle(bundle, threads=1).card.parity
+    assert parity["max_score_difference"] <= MAX_SCORE_DIFFERENCE
+    assert parity["check_samples"] == SAMPLES
+    assert {length for _, length in parity["head_shapes"]} == {1, 5, 8, 16}
+
+
+@pytest.mark.filterwarnings("ignore")  # of the exporter
+def test_a_head_whose_time_axis_was_frozen_is_refused(dense):
+    detector, bundle = dense
+    torch.onnx.export(
+        detector.head,
+        (torch.zeros(2, 8, detector.head.feature_size),),
+        str(bundle / "temporal.onnx"),
+        input_names=["features"],
+        output_names=["logits"],
+        dynamic_axes={"features": {0: "n"}, "logits": {0: "n"}},
+        dynamo=False,
+    )
+    card_path = bundle / "card.json"
+    card = ModelCard.from_json(card_path.read_text())
+    card.files["temporal.onnx"] = file_digest(bundle / "temporal.onnx")
+    card_path.write_text(card.to_json())
+    with pytest.raises(ExportRefusedError, match="cannot take 1 windows of 1 samples"):
+        compare_shapes(detector, load_bundle(bundle, threads=1))
+
+
+def test_a_head_with_other_weights_is_refused_on_its_own(dense):
+    detector, bundle = dense
+    change_weight(bundle, "temporal.onnx", 0.5)
+    with pytest.raises(ExportRefusedError, match="is not the trained one on 1 windows"):
+        compare_shapes(detector, load_bundle(bundle, threads=1))

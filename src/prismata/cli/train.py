@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any
 
 import typer
@@ -16,6 +17,7 @@ from prismata.cli.console import (
     output,
     print_json,
 )
+from prismata.core.architectures import ARCHITECTURES, DEFAULT_ARCHITECTURE
 from prismata.core.errors import InvalidInputError
 from prismata.core.ports import ChildOutcome
 from prismata.core.protocol import Message
@@ -34,20 +36,39 @@ Groups = Annotated[list[str] | None, typer.Option(help="Group to put there (repe
 
 def train(
     domain: Annotated[str, typer.Argument(help="Domain to train for.")] = "",
+    architecture: Annotated[
+        str, typer.Option(help=f"What to train: {', '.join(ARCHITECTURES)}.")
+    ] = DEFAULT_ARCHITECTURE,
     encoder: Annotated[
-        str, typer.Option(help="resnet18, tiny, or an .onnx encoder of the weights provider.")
-    ] = "resnet18",
+        str,
+        typer.Option(
+            help="resnet18, tiny, or an .onnx encoder of the weights provider; by default the "
+            "architecture's."
+        ),
+    ] = "",
     train_encoder: Annotated[
-        bool, typer.Option("--train-encoder", help="Train the encoder too, not only the head.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--train-encoder/--freeze-encoder",
+            help="Train the encoder too, or only the head; by default the architecture's way.",
+        ),
+    ] = None,
     weights: Annotated[
         str, typer.Option(help="auto (weights provider), none (random on purpose) or a file.")
     ] = "auto",
-    epochs: Annotated[int, typer.Option(help="Most epochs.")] = 30,
-    patience: Annotated[int, typer.Option(help="Epochs without progress before stopping.")] = 8,
-    hidden: Annotated[int, typer.Option(help="LSTM units per direction.")] = 128,
-    head_lr: Annotated[float, typer.Option(help="Learning rate of the head.")] = 1e-3,
-    encoder_lr: Annotated[float, typer.Option(help="Learning rate of the encoder.")] = 1e-3,
+    epochs: Annotated[int | None, typer.Option(help="Most epochs.")] = None,
+    patience: Annotated[
+        int | None, typer.Option(help="Epochs without progress before stopping.")
+    ] = None,
+    hidden: Annotated[
+        int | None, typer.Option(help="Recurrent units per direction, or channels of the head.")
+    ] = None,
+    head_lr: Annotated[float | None, typer.Option(help="Learning rate of the head.")] = None,
+    encoder_lr: Annotated[float | None, typer.Option(help="Learning rate of the encoder.")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Any other setting of the recipe, as NAME=VALUE (repeat)."),
+    ] = None,
     flip: Annotated[bool, typer.Option(help="Mirror at random; off if sides matter.")] = True,
     quantize: Annotated[
         str, typer.Option(help="auto (an 8-bit encoder too, if nothing is lost by it) or never.")
@@ -67,9 +88,10 @@ def train(
         if resume:
             prepared = prepare_resume(bench, resume)
         elif domain:
-            recipe: dict[str, Any] = {
-                "encoder": encoder,
-                "frozen": not train_encoder,
+            chosen: dict[str, Any] = {
+                "architecture": architecture,
+                "encoder": encoder or None,
+                "frozen": None if train_encoder is None else not train_encoder,
                 "weights": weights,
                 "epochs": epochs,
                 "patience": patience,
@@ -77,8 +99,11 @@ def train(
                 "encoder_lr": encoder_lr,
                 "flip": flip,
                 "quantize": quantize,
-                "head": {"hidden": hidden},
+                "head": None if hidden is None else {"hidden": hidden},
             }
+            # What is not given is the architecture's.
+            recipe = {name: value for name, value in chosen.items() if value is not None}
+            recipe |= _settings(settings or [])
             groups = {"train": train_group, "val": val_group, "test": test_group}
             prepared = prepare_training(
                 bench,
@@ -109,6 +134,24 @@ def train(
     _report(prepared, outcome, as_json=as_json)
     if code := exit_code(outcome):
         raise typer.Exit(code)
+
+
+def _settings(given: list[str]) -> dict[str, Any]:
+    """Read `NAME=VALUE`; the value is JSON where it is, else a word.
+
+    Raises:
+        InvalidInputError: If there is no `=`.
+    """
+    read: dict[str, Any] = {}
+    for item in given:
+        name, equals, value = item.partition("=")
+        if not (name and equals):
+            raise InvalidInputError(f"--set takes NAME=VALUE, for example mixup=0.2, not {item!r}")
+        try:
+            read[name] = json.loads(value)
+        except json.JSONDecodeError:
+            read[name] = value
+    return read
 
 
 def _fixed(groups: dict[str, list[str] | None]) -> dict[str, Split]:

@@ -6,11 +6,12 @@ import json
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
+from prismata.core.architectures import ScoreLayout
 from prismata.core.errors import InvalidInputError
 from prismata.core.events import EventType
 from prismata.core.recipes import ClipSpec, GroupingRule, MotionGate
 
-CARD_VERSION = 2
+CARD_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,8 @@ class ModelCard:
     feature_size: int
     weights_origin: str
     """Where the encoder's weights came from: `none` (random), or source, file and digest."""
+    scores: ScoreLayout = "centre"
+    """What the head says of a window: one score for its centre, or one for every sample."""
     files: dict[str, str] = field(default_factory=dict)
     """File name → SHA-256 of every artefact in the bundle."""
     dataset_version: str = ""

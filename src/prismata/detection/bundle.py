@@ -126,7 +126,12 @@ def load_bundle(
         runtime, precision, card, machine_facts(), holds_int8=INT8_ENCODER_FILE in card.files
     )
     # The head first: reading it takes twice its size for a moment, and then there is room for it.
-    head = OnnxHead(folder / TEMPORAL_FILE, num_frames=card.clip.num_frames, threads=threads)
+    head = OnnxHead(
+        folder / TEMPORAL_FILE,
+        num_frames=card.clip.num_frames,
+        scores=card.scores,
+        threads=threads,
+    )
     return_freed_memory()
     encoder_path = folder / (INT8_ENCODER_FILE if choice.precision == "int8" else ENCODER_FILE)
     encoder, info = _open_encoder(

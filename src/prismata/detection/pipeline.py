@@ -20,7 +20,7 @@ from prismata.core.scores import ScoreTrack
 from prismata.core.time import FrameTimeline, SamplePlan
 from prismata.detection.frames import FrameBatch, FrameBatches
 from prismata.detection.growing import GrowingArray
-from prismata.detection.scorers import BundleScorer, Scorer, WindowScores
+from prismata.detection.scorers import BundleScorer, SampleScores, Scorer
 from prismata.media.coarse import coarse_plan
 from prismata.postprocess import Announcer, Run, StreamingGrouper
 
@@ -140,7 +140,7 @@ class _Run:
     _grouper: StreamingGrouper = field(init=False)
     _announcer: Announcer = field(default_factory=lambda: Announcer(time.monotonic))
     _events: list[Event] = field(default_factory=list)
-    _centres: GrowingArray[np.int64] = field(init=False)
+    _samples: GrowingArray[np.int64] = field(init=False)
     _scores: GrowingArray[np.float32] = field(init=False)
     _memory_mb: dict[str, float | None] = field(default_factory=dict)
     _started: float = field(default_factory=time.perf_counter)
@@ -151,7 +151,7 @@ class _Run:
     def __post_init__(self) -> None:
         card = self.scorer.card
         self.counts = FrameCounts(len(self.plan))
-        self._centres = GrowingArray((), np.int64)
+        self._samples = GrowingArray((), np.int64)
         self._scores = GrowingArray((len(card.event_types),), np.float32)
         self._grouper = StreamingGrouper(card.event_types, card.rules)
 
@@ -167,7 +167,7 @@ class _Run:
                 self._memory_mb["decode"] = current_rss_mb()
             yield batch
 
-    def take(self, part: WindowScores, samples: int) -> None:
+    def take(self, part: SampleScores, samples: int) -> None:
         """Group the scores of a part of the video and say how far we are."""
         if "encode" not in self._memory_mb:
             self._memory_mb["encode"] = current_rss_mb()
@@ -175,12 +175,12 @@ class _Run:
         self._done += samples
         self.listeners.on_progress(self._done, len(self.plan))
 
-    def finish(self, last: WindowScores, seconds: dict[str, float]) -> PipelineOutput:
+    def finish(self, last: SampleScores, seconds: dict[str, float]) -> PipelineOutput:
         """Close everything that is still open."""
         self._group(last)
         self._tell(self._grouper.finish_runs(self.duration_us))
         track = ScoreTrack(
-            self.plan.times_us[self._centres.rows()],
+            self.plan.times_us[self._samples.rows()],
             self._scores.rows(),
             self.scorer.card.event_names,
         )
@@ -189,13 +189,13 @@ class _Run:
         self._memory_mb["all"] = current_rss_mb()
         return PipelineOutput(sorted(self._events), track, stages, self.counts, self._memory_mb)
 
-    def _group(self, part: WindowScores) -> None:
-        if part.centres.size == 0:
+    def _group(self, part: SampleScores) -> None:
+        if part.samples.size == 0:
             return
         started = time.perf_counter()
-        self._centres.extend(part.centres)
+        self._samples.extend(part.samples)
         self._scores.extend(part.scores)
-        closed = self._grouper.push_runs(self.plan.times_us[part.centres], part.scores)
+        closed = self._grouper.push_runs(self.plan.times_us[part.samples], part.scores)
         still_open = self._announcer.due(self._grouper.open_runs())
         self._grouping += time.perf_counter() - started
         self._tell(closed)

@@ -12,7 +12,7 @@ from prismata.core.modelcard import ModelCard
 from prismata.core.time import FrameTimeline, to_seconds
 from prismata.detection.pipeline import PipelineOutput
 from prismata.detection.runtimes import RuntimeInfo
-from prismata.postprocess import view_clip
+from prismata.postprocess import view_clip, window_centres
 
 SCHEMA = "prismata.detection/1"
 
@@ -75,7 +75,7 @@ def build_result(
         "timing_s": {stage: round(value, 3) for stage, value in output.seconds.items()},
         "frames": asdict(output.frames),
         "samples": output.frames.sampled,
-        "windows": len(output.track),
+        "windows": len(window_centres(output.frames.sampled, card.clip.window_stride)),
         "machine": f"{platform.system()} {platform.machine()}",
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "events": [event_to_dict(event, card, timeline) for event in output.events],

@@ -1,4 +1,4 @@
-"""From a stream of frames to window scores: the house's bundles and foreign classic models.
+"""From a stream of frames to scores: the house's bundles and foreign classic models.
 
 A scorer is fed batches of sampled frames in order and returns scores as soon as their window is
 complete. Memory does not grow with the length of the video.
@@ -22,6 +22,7 @@ from prismata.detection.bundle import LoadedModel
 from prismata.detection.encoding import FrameFeatures
 from prismata.detection.runtimes import RuntimeInfo, onnx_runtime_info, open_session, sigmoid
 from prismata.detection.windows import WindowBuffer, Windows, repeated
+from prismata.postprocess import DenseStitcher
 
 Normalization = Literal["imagenet", "unit", "none"]
 
@@ -36,18 +37,18 @@ FRAMES_AT_ONCE = 8
 """The same where samples are whole frames."""
 
 
-class WindowScores:
-    """`centres` `(M,)` int64 sample numbers and `scores` `(M, C)` float32 in [0, 1]."""
+class SampleScores:
+    """`samples` `(M,)` int64, their numbers, and `scores` `(M, C)` float32 in [0, 1]."""
 
-    __slots__ = ("centres", "scores")
+    __slots__ = ("samples", "scores")
 
-    def __init__(self, centres: NDArray[np.int64], scores: NDArray[np.float32]) -> None:
-        self.centres = centres
+    def __init__(self, samples: NDArray[np.int64], scores: NDArray[np.float32]) -> None:
+        self.samples = samples
         self.scores = scores
 
 
 class Scorer(Protocol):
-    """Frames in, window scores out, in order."""
+    """Frames in, scores out, in order."""
 
     card: ModelCard
     runtime: RuntimeInfo
@@ -64,15 +65,15 @@ class Scorer(Protocol):
 
     def push(
         self, frames: NDArray[np.uint8], repeats: list[int], times_us: Sequence[int] = ()
-    ) -> WindowScores:
+    ) -> SampleScores:
         """Take `(N, H, W, 3)` distinct frames, each standing for `repeats[i]` samples.
 
         `times_us`, the instants of the N first samples, is needed behind a motion gate only.
         """
         ...
 
-    def finish(self) -> WindowScores:
-        """Return the windows that were waiting for the end of the video."""
+    def finish(self) -> SampleScores:
+        """Return the scores that were waiting for the end of the video."""
         ...
 
 
@@ -105,8 +106,12 @@ class BundleScorer:
         self._tap = tap
         self._features = FrameFeatures(model.encoder, batch=model.runtime.batch, gate=gate)
         self._repeats: deque[int] = deque()
-        self._buffer: WindowBuffer[np.float32] = WindowBuffer(
-            model.card.clip.num_frames, model.card.clip.window_stride
+        clip = model.card.clip
+        self._buffer: WindowBuffer[np.float32] = WindowBuffer(clip.num_frames, clip.window_stride)
+        self._stitcher = (
+            DenseStitcher(clip.num_frames, clip.window_stride)
+            if model.card.scores == "dense"
+            else None
         )
 
     @property
@@ -121,35 +126,50 @@ class BundleScorer:
 
     def push(
         self, frames: NDArray[np.uint8], repeats: list[int], times_us: Sequence[int] = ()
-    ) -> WindowScores:
+    ) -> SampleScores:
         """Encode distinct frames and score every window they complete."""
         self._repeats.extend(repeats)
         return self._take(self._features.push(frames, times_us))
 
-    def push_features(self, features: NDArray[np.float32], repeats: list[int]) -> WindowScores:
+    def push_features(self, features: NDArray[np.float32], repeats: list[int]) -> SampleScores:
         """Score every window that these `(N, F)` features complete."""
         samples = repeated(features, repeats, at_most=SAMPLES_AT_ONCE)
         return _joined([self._score(self._buffer.push(piece)) for piece in samples])
 
-    def finish(self) -> WindowScores:
+    def finish(self) -> SampleScores:
         """Score the windows at the end of the video."""
-        return _joined([self._take(self._features.finish()), self._score(self._buffer.finish())])
+        before = self._take(self._features.finish())
+        windows = self._buffer.finish()
+        scores = self._run(windows)
+        if self._stitcher is None:
+            return _joined([before, SampleScores(windows.centres, scores)])
+        kept = self._stitcher.finish(windows.centres, scores, num_samples=self._buffer.count)
+        return _joined([before, SampleScores(*kept)])
 
-    def _take(self, features: NDArray[np.float32]) -> WindowScores:
+    def _take(self, features: NDArray[np.float32]) -> SampleScores:
         repeats = [self._repeats.popleft() for _ in range(len(features))]
         if self._tap is not None:
             for samples in repeated(features, repeats, at_most=SAMPLES_AT_ONCE):
                 self._tap(samples)
         return self.push_features(features, repeats)
 
-    def _score(self, windows: Windows[np.float32]) -> WindowScores:
+    def _score(self, windows: Windows[np.float32]) -> SampleScores:
+        scores = self._run(windows)
+        if self._stitcher is None:
+            return SampleScores(windows.centres, scores)
+        return SampleScores(*self._stitcher.push(windows.centres, scores))
+
+    def _run(self, windows: Windows[np.float32]) -> NDArray[np.float32]:
+        """Return the `(M, C)` scores of M windows, `(M, T, C)` if the head is dense."""
         started = time.perf_counter()
-        scores = np.empty((len(windows.centres), len(self.card.event_types)), np.float32)
-        for start in range(0, len(scores), HEAD_BATCH):
+        card, count = self._model.card, len(windows.centres)
+        each = (card.clip.num_frames,) if self._stitcher is not None else ()
+        scores = np.empty((count, *each, len(card.event_types)), np.float32)
+        for start in range(0, count, HEAD_BATCH):
             rows = slice(start, start + HEAD_BATCH)
             scores[rows] = self._model.head.score(windows.items[rows])
         self._head_seconds += time.perf_counter() - started
-        return WindowScores(windows.centres, scores)
+        return scores
 
 
 class ForeignScorer:
@@ -199,21 +219,21 @@ class ForeignScorer:
 
     def push(
         self, frames: NDArray[np.uint8], repeats: list[int], times_us: Sequence[int] = ()
-    ) -> WindowScores:
+    ) -> SampleScores:
         """Score every window that these frames complete."""
         del times_us
         pieces = repeated(frames, repeats, at_most=FRAMES_AT_ONCE)
         return _joined([self._score(self._buffer.push(piece)) for piece in pieces])
 
-    def finish(self) -> WindowScores:
+    def finish(self) -> SampleScores:
         """Score the windows at the end of the video."""
         return self._score(self._buffer.finish())
 
-    def _score(self, windows: Windows[np.uint8]) -> WindowScores:
+    def _score(self, windows: Windows[np.uint8]) -> SampleScores:
         scores = np.empty((len(windows.centres), len(self.card.event_types)), np.float32)
         for row, window in enumerate(windows.items):
             scores[row] = self._run(window)[0]
-        return WindowScores(windows.centres, scores)
+        return SampleScores(windows.centres, scores)
 
     def _run(self, window: NDArray[np.uint8]) -> NDArray[np.float32]:
         # One window at a time: 4.8 MB of float32 each, so a batch buys memory, not speed.
@@ -230,11 +250,11 @@ class ForeignScorer:
         return sigmoid(logits.astype(np.float32, copy=False))
 
 
-def _joined(parts: list[WindowScores]) -> WindowScores:
+def _joined(parts: list[SampleScores]) -> SampleScores:
     if len(parts) == 1:
         return parts[0]
-    return WindowScores(
-        np.concatenate([part.centres for part in parts]),
+    return SampleScores(
+        np.concatenate([part.samples for part in parts]),
         np.concatenate([part.scores for part in parts]),
     )
 

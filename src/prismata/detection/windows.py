@@ -45,6 +45,11 @@ class WindowBuffer(Generic[Scalar]):
         self._count = 0
         self._last_centre = -1
 
+    @property
+    def count(self) -> int:
+        """Items pushed so far."""
+        return self._count
+
     def push(self, items: NDArray[Scalar]) -> Windows[Scalar]:
         """Add the `(N, ...)` items of the next N samples; return the windows they complete.
 

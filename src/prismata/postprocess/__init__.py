@@ -7,11 +7,17 @@ from prismata.postprocess.announcing import Announcer
 from prismata.postprocess.clips import view_clip
 from prismata.postprocess.grouping import candidate_events, group_events
 from prismata.postprocess.runs import Run
-from prismata.postprocess.stitch import build_track, window_centres, window_indices
+from prismata.postprocess.stitch import (
+    DenseStitcher,
+    build_track,
+    window_centres,
+    window_indices,
+)
 from prismata.postprocess.streaming import StreamingGrouper
 
 __all__ = [
     "Announcer",
+    "DenseStitcher",
     "Run",
     "StreamingGrouper",
     "build_track",

@@ -1,7 +1,9 @@
 """Which samples each window sees, and for which instant its score speaks.
 
 Window n is centred at one sample of the plan and its score belongs to that sample's instant. At
-both ends of the video the first or last sample repeats, so that the whole video has scores.
+both ends of the video the first or last sample repeats, so that the whole video has scores. Where a
+head scores every sample of a window, each sample takes its scores from one window only, the one
+whose centre is nearest: that one has seen most on both sides of it.
 """
 
 from __future__ import annotations
@@ -50,6 +52,61 @@ def window_indices(num_samples: int, num_frames: int, stride: int = 1) -> NDArra
     offsets = np.arange(num_frames, dtype=np.int64) - num_frames // 2
     indices: NDArray[np.int64] = centres[:, None] + offsets[None, :]
     return indices.clip(0, num_samples - 1)
+
+
+class DenseStitcher:
+    """Keeps of every window's scores those of the samples around its centre, each sample once.
+
+    Args:
+        num_frames: T, samples in a window.
+        stride: Samples between neighbouring centres, as many as are kept of each window.
+
+    Raises:
+        InvalidInputError: If windows are so far apart that samples between them have no scores.
+    """
+
+    def __init__(self, num_frames: int, stride: int) -> None:
+        if not 1 <= stride <= num_frames:
+            raise InvalidInputError(
+                f"windows of {num_frames} samples cannot score every sample at a stride of "
+                f"{stride}; it must lie in 1..{num_frames}"
+            )
+        self._before = num_frames // 2
+        self._after = (stride - 1) // 2
+        self._next = 0
+
+    def push(
+        self, centres: NDArray[np.int64], scores: NDArray[np.float32]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Take the scores of windows that follow those before.
+
+        Args:
+            centres: `(M,)` int64 sample at which each is centred.
+            scores: `(M, T, C)` float32.
+
+        Returns:
+            `(K,)` int64 samples, following those returned before, and their `(K, C)` scores.
+        """
+        return self._keep(centres, scores, centres + self._after)
+
+    def finish(
+        self, centres: NDArray[np.int64], scores: NDArray[np.float32], *, num_samples: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Take the last windows, the one at the end of the video among them; as `push`."""
+        return self._keep(centres, scores, np.minimum(centres + self._after, num_samples - 1))
+
+    def _keep(
+        self,
+        centres: NDArray[np.int64],
+        scores: NDArray[np.float32],
+        last: NDArray[np.int64],
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Keep of every window the samples behind those of the one before, up to `last`."""
+        end = int(last[-1]) + 1 if last.size else self._next
+        samples = np.arange(self._next, max(self._next, end), dtype=np.int64)
+        window = np.searchsorted(last, samples)
+        self._next = max(self._next, end)
+        return samples, scores[window, samples - centres[window] + self._before]
 
 
 def build_track(

@@ -14,6 +14,7 @@ from prismata.catalog import (
     Split,
     TrainingRunRecord,
 )
+from prismata.core.architectures import DEFAULT_ARCHITECTURE, find_architecture
 from prismata.core.errors import ConflictError, InvalidInputError, NotFoundError
 from prismata.core.jobs import JobState, ResourceClass
 from prismata.core.ports import Assignment, ChildLimits, ChildOutcome, MessageHandler
@@ -41,7 +42,7 @@ class TrainRequest:
     fixed_groups: Mapping[str, Split] = field(default_factory=dict)
     seed: int = 0
     model_name: str = ""
-    """By default `<domain>-<encoder>-<n>`."""
+    """By default `<domain>-<encoder>-<n>`, or `<domain>-<architecture>-<n>`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,14 +196,13 @@ def _prepare(
             "training runs in another process, which cannot see a storage that lives in memory; "
             "choose the local or s3 storage"
         )
-    settings = recipe["training"]
-    encoder, frozen = settings.get("encoder", "resnet18"), settings.get("frozen", True)
+    chosen = _Chosen.of(recipe)
     catalog = bench.catalog
     params = {
         "domain": dataset.domain,
         "dataset": dataset.name,
         "recipe": recipe,
-        "model_name": model_name or catalog.models.next_name(f"{dataset.domain}-{encoder}"),
+        "model_name": model_name or catalog.models.next_name(f"{dataset.domain}-{chosen.title}"),
         "resume_from": resume_from,
     }
     job = catalog.jobs.submit(
@@ -211,7 +211,7 @@ def _prepare(
         author=bench.settings.author,
         dedupe_key=f"train:{dataset.domain}",
         resource_class=ResourceClass(bench.settings.train_on),
-        needs_mb=_memory_need_mb(bench, dataset.domain, encoder, frozen=frozen),
+        needs_mb=_memory_need_mb(bench, dataset.domain, chosen),
         training={
             "name": catalog.runs.next_name(f"{dataset.domain}-run"),
             "domain": dataset.domain,
@@ -222,13 +222,41 @@ def _prepare(
     return PreparedTraining(job, catalog.runs.list(job_id=job.id)[0], dataset, note)
 
 
-def _memory_need_mb(bench: Workbench, domain: str, encoder: str, *, frozen: bool) -> float:
-    def is_like(job: JobRecord) -> bool:
-        recipe = job.params.get("recipe", {}).get("training", {})
-        return (
-            job.params.get("domain"),
-            recipe.get("encoder", "resnet18"),
-            recipe.get("frozen", True),
-        ) == (domain, encoder, frozen)
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """What of a recipe decides how much memory a training takes."""
 
-    return job_need_mb(bench, "train", is_like, _DECLARED_MB["frozen" if frozen else "whole"])
+    architecture: str
+    encoder: str
+    frozen: bool
+
+    @classmethod
+    def of(cls, recipe: Mapping[str, Any]) -> _Chosen:
+        """Read what a person chose; the rest is the architecture's.
+
+        Raises:
+            InvalidInputError: If there is no such architecture.
+        """
+        settings = recipe.get("training", {})
+        architecture = find_architecture(settings.get("architecture", DEFAULT_ARCHITECTURE))
+        return cls(
+            architecture.name,
+            settings.get("encoder", architecture.encoder),
+            settings.get("frozen", architecture.frozen),
+        )
+
+    @property
+    def title(self) -> str:
+        """The encoder tells models apart, as people choose by it, but only beside the classic."""
+        if self.architecture == "cnn_lstm":
+            return self.encoder
+        return self.architecture.replace("_", "-")
+
+
+def _memory_need_mb(bench: Workbench, domain: str, chosen: _Chosen) -> float:
+    def is_like(job: JobRecord) -> bool:
+        recipe = job.params.get("recipe", {})
+        return job.params.get("domain") == domain and _Chosen.of(recipe) == chosen
+
+    declared = _DECLARED_MB["frozen" if chosen.frozen else "whole"]
+    return job_need_mb(bench, "train", is_like, declared)

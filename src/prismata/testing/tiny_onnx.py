@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from prismata.core.architectures import ScoreLayout
 from prismata.core.errors import InvalidInputError
 from prismata.core.events import PALETTE, EventType
 from prismata.core.modelcard import ModelCard
@@ -32,21 +33,29 @@ _OPSET = 17
 # 8 goes with opset 17 and is what every ONNX Runtime since 1.12 reads.
 _IR_VERSION = 8
 # A dark room has brightness 0.2, a flash 0.96; the slope makes the logits about -8 and +7.
-_MIDDLE, _SLOPE = np.float32(0.6), np.float32(20.0)
+_THRESHOLD: Mapping[str, ArrayLike] = {"middle": np.float32(0.6), "slope": np.float32(20.0)}
 
 
 def write_flash_bundle(
-    folder: Path, *, num_frames: int = 3, width: int = 32, height: int = 32
+    folder: Path,
+    *,
+    num_frames: int = 3,
+    window_stride: int = 1,
+    scores: ScoreLayout = "centre",
+    width: int = 32,
+    height: int = 32,
 ) -> Path:
     """Write a bundle (`encoder.onnx`, `temporal.onnx`, `card.json`) that fires on white frames.
 
     `encoder.onnx` takes uint8 `frames` (N, H, W, 3) and gives float32 `features` (N, 16);
     `temporal.onnx` takes float32 `features` (N, T, 16) and gives float32 `logits` (N, 1) for the
-    centre frame T // 2.
+    centre frame T // 2, or (N, T, 1) for every frame.
 
     Args:
         folder: Made if it is not there; its name is the model's name.
         num_frames: Frames in a window (T).
+        window_stride: Samples between neighbouring windows.
+        scores: Whether a window has one score or as many as frames.
         width: Pixels, a multiple of 4; likewise `height`.
         height: Pixels.
 
@@ -63,7 +72,7 @@ def write_flash_bundle(
     folder.mkdir(parents=True, exist_ok=True)
     models = {
         "encoder.onnx": _encoder(width, height).SerializeToString(),
-        "temporal.onnx": _temporal(num_frames).SerializeToString(),
+        "temporal.onnx": _temporal(num_frames, scores).SerializeToString(),
     }
     for name, content in models.items():
         (folder / name).write_bytes(content)
@@ -73,7 +82,11 @@ def write_flash_bundle(
         domain_version=1,
         event_types=(FLASH,),
         clip=ClipSpec(
-            target_fps=20.0, num_frames=num_frames, window_stride=1, width=width, height=height
+            target_fps=20.0,
+            num_frames=num_frames,
+            window_stride=window_stride,
+            width=width,
+            height=height,
         ),
         rules={FLASH.name: GroupingRule(threshold=0.5, min_gap_seconds=0.3)},
         architecture="centre_brightness",
@@ -81,6 +94,7 @@ def write_flash_bundle(
         encoder_frozen=True,
         feature_size=GRID * GRID,
         weights_origin="none",
+        scores=scores,
         files={name: hashlib.sha256(content).hexdigest() for name, content in models.items()},
         created_at="2025-01-01T00:00:00+00:00",
     )
@@ -128,13 +142,20 @@ def _encoder(width: int, height: int) -> ModelProto:
     return _model("brightness_grid", nodes, frames, features, constants)
 
 
-def _temporal(num_frames: int) -> ModelProto:
+def _temporal(num_frames: int, scores: ScoreLayout) -> ModelProto:
+    features = _tensor("features", np.float32, ["N", num_frames, GRID * GRID])
+    if scores == "dense":
+        every = [
+            _node("ReduceMean", ["features"], "brightness", axes=[2], keepdims=1),
+            *_threshold("brightness"),
+        ]
+        logits = _tensor("logits", np.float32, ["N", num_frames, 1])
+        return _model("every_brightness", every, features, logits, _THRESHOLD)
     nodes = [
         _node("Gather", ["features", "centre"], "centre_features", axis=1),
         _node("ReduceMean", ["centre_features"], "brightness", axes=[1], keepdims=1),
         *_threshold("brightness"),
     ]
-    features = _tensor("features", np.float32, ["N", num_frames, GRID * GRID])
     constants = {"centre": np.array(num_frames // 2, np.int64)}
     return _model("centre_brightness", nodes, features, None, constants)
 
@@ -160,7 +181,7 @@ def _model(
     values: dict[str, ArrayLike] = dict(constants or {})
     if result is None:
         result = _tensor("logits", np.float32, [source.type.tensor_type.shape.dim[0].dim_param, 1])
-        values |= {"middle": _MIDDLE, "slope": _SLOPE}
+        values |= _THRESHOLD
     initializers = [numpy_helper.from_array(np.asarray(v), name=k) for k, v in values.items()]
     graph = helper.make_graph(list(nodes), name, [source], [result], initializer=initializers)
     model = helper.make_model(

@@ -23,7 +23,8 @@ class Batch:
     """Inputs with their truth."""
 
     inputs: Tensor
-    """`(N, T, F)` float32 windows, or `(B, L + T - 1, H, W, 3)` uint8 frames."""
+    """`(N, T, F)` float32 windows, or stretches: `(B, L + context, H, W, 3)` uint8 frames or
+    `(B, L, F)` float32 features."""
     targets: Tensor
     """`(N, C)`, or `(B, L, C)`."""
     weights: Tensor
@@ -60,8 +61,15 @@ def chunk_batches(
 ) -> Iterator[Batch]:
     """Yield random stretches: half of them around an event, half anywhere.
 
-    An epoch has as many windows as the videos have samples of which something is known, and every
-    stretch holds at least one of them.
+    An epoch has as many scored samples as the videos have samples of which something is known, and
+    every stretch holds at least one of them.
+
+    Args:
+        videos: With frames or with features.
+        recipe: How long stretches are, and what is done to them.
+        num_frames: Samples that one score is made from; 1 if the head is dense, which sees all of
+            its stretch and nothing else.
+        rng: Decides everything.
     """
     length = recipe.chunk_samples
     known = [video.known_rows for video in videos]
@@ -83,12 +91,31 @@ def chunk_batches(
             first = _anywhere(known[index], len(videos[index].times_us), length, rng)
         chunks.append(_cut(videos[index], first, length, num_frames, augment))
         if len(chunks) == recipe.batch_chunks or number == count - 1:
-            yield Batch(
+            batch = Batch(
                 torch.stack([chunk[0] for chunk in chunks]),
                 torch.from_numpy(np.stack([chunk[1] for chunk in chunks])),
                 torch.from_numpy(np.stack([chunk[2] for chunk in chunks])),
             )
+            yield blended(batch, recipe.mixup, rng) if recipe.mixup else batch
             chunks = []
+
+
+def blended(batch: Batch, alpha: float, rng: np.random.Generator) -> Batch:
+    """Return each stretch blended with another of the batch, inputs and truth alike.
+
+    A sample of which nothing is known in one of the two has weight 0.
+    """
+    count = len(batch.targets)
+    share = torch.from_numpy(rng.beta(alpha, alpha, count).astype(np.float32))
+    other = torch.from_numpy(rng.permutation(count))
+
+    def blend(values: Tensor) -> Tensor:
+        weight = share.view(-1, *[1] * (values.ndim - 1))
+        mixed = weight * values.float() + (1 - weight) * values[other].float()
+        return mixed.round().to(torch.uint8) if values.dtype == torch.uint8 else mixed
+
+    is_known = (batch.weights > 0) & (batch.weights[other] > 0)
+    return Batch(blend(batch.inputs), blend(batch.targets), blend(batch.weights) * is_known)
 
 
 def _anywhere(
@@ -103,10 +130,10 @@ def _anywhere(
 def _cut(
     video: LabelledVideo, first: int, length: int, num_frames: int, augment: v2.Transform
 ) -> tuple[Tensor, NDArray[np.float32], NDArray[np.float32]]:
-    """Return frames, targets and weights of the windows centred at `first` … `first + length - 1`.
+    """Return inputs, targets and weights of the samples `first` … `first + length - 1`.
 
     Samples outside the video are replicas of its edge, as in detection; windows centred there
-    have weight 0.
+    have weight 0. Frames come with what their windows see to either side.
     """
     last = len(video.times_us) - 1
     rows = np.arange(first, first + length)
@@ -114,10 +141,12 @@ def _cut(
     before = num_frames // 2
     samples = np.arange(first - before, first - before + length + num_frames - 1).clip(0, last)
     centres = rows.clip(0, last)
-    frames = torch.from_numpy(np.array(video.inputs[samples]))
-    # (S, H, W, 3) → (S, 3, H, W) for the transforms, which draw once for the whole stretch.
-    augmented = cast(Tensor, augment(frames.permute(0, 3, 1, 2))).permute(0, 2, 3, 1).contiguous()
+    inputs = torch.from_numpy(np.array(video.inputs[samples]))
     weights = video.weights[centres] * inside[:, None].astype(np.float32)
+    if inputs.ndim == 2:
+        return inputs, video.targets[centres], weights
+    # (S, H, W, 3) → (S, 3, H, W) for the transforms, which draw once for the whole stretch.
+    augmented = cast(Tensor, augment(inputs.permute(0, 3, 1, 2))).permute(0, 2, 3, 1).contiguous()
     return augmented, video.targets[centres], weights
 
 

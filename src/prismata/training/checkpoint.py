@@ -12,7 +12,7 @@ import torch
 
 from prismata.core.errors import InvalidInputError, NotFoundError
 from prismata.training.encoders import build_encoder
-from prismata.training.heads import CnnLstmHead
+from prismata.training.heads import build_head
 from prismata.training.model import Detector
 from prismata.training.recipe import Recipe
 
@@ -91,5 +91,7 @@ def build_detector(description: dict[str, Any]) -> Detector:
     """Return a detector with random weights, as `describe_model` described it."""
     recipe = Recipe.from_dict(description["recipe"])
     encoder = None if recipe.frozen else build_encoder(recipe.encoder)
-    head = CnnLstmHead(description["feature_size"], description["num_classes"], recipe.head)
+    head = build_head(
+        recipe.architecture, description["feature_size"], description["num_classes"], recipe.head
+    )
     return Detector(encoder, head, description["num_frames"])

@@ -8,12 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from prismata.core.architectures import find_architecture
 from prismata.core.errors import InvalidInputError
 from prismata.core.events import Event, EventType
 from prismata.core.time import TimeSpan
+from prismata.training.recipe import Recipe
 
 POINT_RADIUS_SAMPLES = 1.5
 """A point event makes the windows positive whose centre is at most so many samples away."""
+
+RARE = 0.01
+"""Where fewer samples than this hold an event, its neighbours are to say so, too."""
 
 HARD_NEGATIVE_WEIGHT = 3.0
 """Weight of the samples inside an event that a person rejected."""
@@ -51,15 +56,16 @@ def build_targets(
     *,
     rejected: Sequence[Event] = (),
     tolerance_us: int = 0,
+    dilation: int | None = None,
     known: Sequence[TimeSpan] | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return `(K, C)` targets and weights for the samples of one video.
 
-    A segment makes the samples inside `[start, end)` positive; a point those within
-    `POINT_RADIUS_SAMPLES` of it, or half the tolerance if that is more, for people do not mark
-    more exactly than it; at least the nearest one. Rejected events are background that counts
-    `HARD_NEGATIVE_WEIGHT` times. Samples outside `known` (None: nothing lies outside) weigh 0,
-    but for what an event itself says of its own type.
+    A segment makes the samples inside `[start, end)` positive; a point the nearest one, and
+    `dilation` more to either side. Without a dilation it is those within `POINT_RADIUS_SAMPLES` of
+    it, or half the tolerance if that is more, for people do not mark more exactly than it. Rejected
+    events are background that counts `HARD_NEGATIVE_WEIGHT` times. Samples outside `known` (None:
+    nothing lies outside) weigh 0, but for what an event itself says of its own type.
 
     Raises:
         InvalidInputError: If an event has a type that the domain does not declare.
@@ -70,13 +76,16 @@ def build_targets(
     if known is not None:
         weights[~_inside(times_us, known)] = 0.0
     step = float(np.median(np.diff(times_us))) if times_us.size > 1 else 1.0
+    radius = max(POINT_RADIUS_SAMPLES * step, tolerance_us / 2)
+    if dilation is not None:
+        radius = (dilation + 0.5) * step
     for event, is_rejected in [(e, True) for e in rejected] + [(e, False) for e in events]:
         if event.event_type not in columns:
             raise InvalidInputError(
                 f"event type {event.event_type!r} is not declared by the domain; it has "
                 f"{', '.join(columns)}"
             )
-        rows = _rows(times_us, event, max(POINT_RADIUS_SAMPLES * step, tolerance_us / 2))
+        rows = _rows(times_us, event, radius)
         column = columns[event.event_type]
         if is_rejected:
             weights[rows, column] = HARD_NEGATIVE_WEIGHT
@@ -84,6 +93,18 @@ def build_targets(
             targets[rows, column] = 1.0
             weights[rows, column] = 1.0
     return targets, weights
+
+
+def choose_dilation(recipe: Recipe, *, events: int, samples: int) -> int | None:
+    """Return what `build_targets` gets: the recipe's, or what suits the head and the data.
+
+    A score for every sample is exact if one sample is right and its neighbours are wrong, but with
+    very few positives there is too little to learn from: E2E-Spot dilates its rarest set by 1 and
+    no other.
+    """
+    if recipe.dilation is not None or find_architecture(recipe.architecture).scores == "centre":
+        return recipe.dilation
+    return 1 if events < RARE * samples else 0
 
 
 def _inside(times_us: NDArray[np.int64], spans: Sequence[TimeSpan]) -> NDArray[np.bool_]:

@@ -8,7 +8,9 @@ exporter, is what makes a model publishable.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import onnx
@@ -31,10 +33,13 @@ def export_encoder(encoder: FrameEncoder, path: Path, *, width: int, height: int
 
 
 def export_head(detector: Detector, path: Path) -> None:
-    """Write `temporal.onnx`: float32 `(N, T, F)` → logits `(N, C)`, any N."""
-    features = detector.head.project.in_features
-    example = torch.zeros(2, detector.num_frames, features)
-    _export(detector.head, example, path, inputs="features", outputs="logits")
+    """Write `temporal.onnx`: float32 `(N, T, F)` → logits, any N.
+
+    They are `(N, C)`; of a dense head `(N, T, C)`, and then T is open, too.
+    """
+    example = torch.zeros(2, detector.num_frames, detector.head.feature_size)
+    open_axes = {0: "n", 1: "t"} if detector.is_dense else {0: "n"}
+    _export(detector.head, example, path, inputs="features", outputs="logits", open_axes=open_axes)
 
 
 def export_classic(detector: Detector, path: Path, *, width: int, height: int) -> None:
@@ -48,6 +53,11 @@ def export_classic(detector: Detector, path: Path, *, width: int, height: int) -
             "a single-file classic model was asked for, but this model's encoder is frozen and "
             "lives in encoder.onnx; use the bundle, or train with an encoder that is not frozen"
         )
+    if detector.is_dense:
+        raise InvalidInputError(
+            "a single-file classic model was asked for, which has one score for a window, but this "
+            "model scores every sample; use the bundle, or train a cnn_lstm"
+        )
     example = torch.zeros(2, detector.num_frames, 3, height, width)
     _export(
         CnnLstm(detector.encoder, detector.head), example, path, inputs="clips", outputs="logits"
@@ -55,7 +65,13 @@ def export_classic(detector: Detector, path: Path, *, width: int, height: int) -
 
 
 def _export(
-    module: nn.Module, example: torch.Tensor, path: Path, *, inputs: str, outputs: str
+    module: nn.Module,
+    example: torch.Tensor,
+    path: Path,
+    *,
+    inputs: str,
+    outputs: str,
+    open_axes: Mapping[int, str] = MappingProxyType({0: "n"}),
 ) -> None:
     # The legacy exporter puts sub-modules back into the mode of the outermost one.
     was_training = module.training
@@ -69,7 +85,7 @@ def _export(
                 str(path),
                 input_names=[inputs],
                 output_names=[outputs],
-                dynamic_axes={inputs: {0: "n"}, outputs: {0: "n"}},
+                dynamic_axes={inputs: dict(open_axes), outputs: dict(open_axes)},
                 opset_version=OPSET,
                 dynamo=False,
             )
@@ -152,6 +168,12 @@ def _needed_nodes(graph: onnx.GraphProto, output: str) -> set[int]:
             needed.add(index)
             waiting.extend(graph.node[index].input)
     return needed
+
+
+def opset_of(path: Path) -> int:
+    """Return the version of ONNX's own operators that a model file asks for."""
+    model = onnx.load(str(path), load_external_data=False)
+    return max(int(item.version) for item in model.opset_import if item.domain in ("", "ai.onnx"))
 
 
 def max_difference(left: np.ndarray, right: np.ndarray) -> float:

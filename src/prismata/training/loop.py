@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -38,6 +38,8 @@ class TrainingTask:
     num_frames: int
     recipe: Recipe
     data_digest: str
+    window_stride: int = 1
+    """Samples between the windows that are scored in validation."""
 
 
 class TrainingInterruptedError(Exception):
@@ -151,7 +153,9 @@ def train(
         schedule.step()
         smoothed = cast(Detector, average.module)
         judged = val_videos or train_videos
-        score = validate(smoothed, judged, task.event_types, task.rules, weights)
+        score = validate(
+            smoothed, judged, task.event_types, task.rules, weights, stride=task.window_stride
+        )
         row |= {**score.to_dict(), "validated_on": "val" if val_videos else "train"}
         _remember(state, smoothed, score, row)
         if checkpoint_path is not None:
@@ -196,10 +200,11 @@ class _Steps:
         rng = np.random.default_rng((seed, state.epoch))
         torch.manual_seed(seed * 100_003 + state.epoch)
         detector = self._learner.detector
-        make = feature_batches if detector.encoder is None else chunk_batches
         detector.train()
+        if self._task.recipe.freeze_batch_norm:
+            _freeze_batch_norm(detector)
         done = len(state.losses)
-        for number, batch in enumerate(make(videos, self._task.recipe, self._task.num_frames, rng)):
+        for number, batch in enumerate(self._batches(videos, rng)):
             if number < done:
                 # Making it again moves the batches' own dice on to where they were.
                 if number == done - 1 and state.random_state is not None:
@@ -215,10 +220,18 @@ class _Steps:
             "seconds": round(time.perf_counter() - started, 2),
         }
 
+    def _batches(
+        self, videos: Sequence[LabelledVideo], rng: np.random.Generator
+    ) -> Iterator[Batch]:
+        detector, recipe = self._learner.detector, self._task.recipe
+        if detector.encoder is None and not detector.is_dense:
+            return feature_batches(videos, recipe, detector.num_frames, rng)
+        return chunk_batches(videos, recipe, detector.context + 1, rng)
+
     def _step(self, batch: Batch) -> float:
         learner = self._learner
         learner.optimizer.zero_grad(set_to_none=True)
-        loss = _loss(learner.detector, batch, self._positive)
+        loss = _loss(learner.detector, batch, self._positive, self._task.recipe)
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         nn.utils.clip_grad_norm_(learner.detector.parameters(), 1.0)
         learner.optimizer.step()
@@ -236,19 +249,36 @@ class _Steps:
             raise TrainingInterruptedError
 
 
-def _loss(detector: Detector, batch: Batch, positive: torch.Tensor) -> torch.Tensor:
+def _loss(detector: Detector, batch: Batch, positive: torch.Tensor, recipe: Recipe) -> torch.Tensor:
     device = detector.device
     inputs = batch.inputs.to(device, non_blocking=True)
-    logits = (
-        detector.forward_windows(inputs)
-        if detector.encoder is None
-        else detector.forward_chunk(inputs)
-    )
-    weights = batch.weights.to(device)
+    with torch.autocast(device.type, torch.bfloat16, enabled=uses_bf16(recipe, device)):
+        logits = (
+            detector.forward_windows(inputs)
+            if detector.encoder is None and not detector.is_dense
+            else detector.forward_stretch(inputs)
+        ).float()
+    weights, targets = batch.weights.to(device), batch.targets.to(device)
     losses = binary_cross_entropy_with_logits(
-        logits, batch.targets.to(device), pos_weight=positive.to(device), reduction="none"
+        logits, targets, pos_weight=positive.to(device), reduction="none"
     )
+    if recipe.focal_gamma:
+        # Targets may be blended; for 0 and 1 this is (1 - p)^gamma of the true class.
+        losses = losses * (targets - torch.sigmoid(logits)).abs() ** recipe.focal_gamma
     return (losses * weights).sum() / weights.sum().clamp(min=1.0)
+
+
+def uses_bf16(recipe: Recipe, device: torch.device) -> bool:
+    """Return whether matrix products and convolutions of the training are in bf16."""
+    if recipe.precision == "auto":
+        return device.type == "cuda" and torch.cuda.is_bf16_supported()
+    return recipe.precision == "bf16"
+
+
+def _freeze_batch_norm(detector: Detector) -> None:
+    for module in detector.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
 
 
 def _optimizer(detector: Detector, recipe: Recipe) -> torch.optim.Optimizer:
@@ -294,7 +324,7 @@ def _save(path: Path, learner: _Learner, task: TrainingTask, state: TrainingStat
         {
             "model": describe_model(
                 task.recipe,
-                feature_size=head.project.in_features,
+                feature_size=head.feature_size,
                 num_classes=len(task.event_types),
                 num_frames=task.num_frames,
             ),

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from prismata.core.architectures import DEFAULT_ARCHITECTURE, find_architecture
 from prismata.core.errors import InvalidInputError
 from prismata.training.heads import HeadSpec
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How to train the classic detector.
+    """How to train a detector.
 
     Raises:
         InvalidInputError: If a value is out of range.
     """
 
+    architecture: str = DEFAULT_ARCHITECTURE
     encoder: str = "resnet18"
     frozen: bool = True
     """Encode once, train the head only: minutes on a CPU."""
@@ -26,10 +29,11 @@ class Recipe:
     patience: int = 8
     """Epochs without a better validation score before stopping."""
     batch_windows: int = 256
-    """Windows in a step when the encoder is frozen."""
+    """Windows in a step when the encoder is frozen and the head scores their centres."""
     batch_chunks: int = 4
     chunk_samples: int = 32
-    """Stretches in a step, and windows in each, when the encoder is trained too."""
+    """Stretches in a step, and scored samples in each: when the encoder is trained, or the head
+    is dense."""
     head_lr: float = 1e-3
     encoder_lr: float = 1e-3
     weight_decay: float = 0.01
@@ -37,6 +41,19 @@ class Recipe:
     """Share of the running mean of the weights that stays at each step."""
     positive_limit: float = 5.0
     """Largest loss weight of positives."""
+    focal_gamma: float = 0.0
+    """Above 0, what is easy weighs less: by (1 - p)^gamma (Lin et al. 2017, arXiv 1708.02002)."""
+    mixup: float = 0.0
+    """Above 0, stretches are blended in pairs, by a share from Beta(mixup, mixup) (Zhang et al.
+    2018, arXiv 1710.09412); for heads that score every sample."""
+    dilation: int | None = None
+    """Samples to either side of a point event that are positive, too. None = by the head: a score
+    for every sample wants 1 where events are rare, else 0; a window's centre wants 1,
+    or what the domain's tolerance asks for if that is more."""
+    freeze_batch_norm: bool = False
+    """Keep the encoder's running statistics, as few frames in a step make poor ones."""
+    precision: str = "auto"
+    """`auto` (bf16 on a GPU that has it), `fp32` or `bf16`: of the trained networks' arithmetic."""
     flip: bool = True
     """Mirror stretches at random; switch off where left and right mean something."""
     quantize: str = "auto"
@@ -51,12 +68,24 @@ class Recipe:
             "batch_windows": (1, 65_536),
             "batch_chunks": (1, 1024),
             "chunk_samples": (1, 4096),
+            "focal_gamma": (0, 5),
+            "mixup": (0, 10),
         }
         for name, (low, high) in ranges.items():
             if not low <= getattr(self, name) <= high:
                 raise InvalidInputError(
                     f"{name} must lie in {low}..{high}, not {getattr(self, name)}"
                 )
+        architecture = find_architecture(self.architecture)
+        if self.mixup and architecture.scores != "dense":
+            raise InvalidInputError(
+                f"mixup blends stretches, which {self.architecture} is not trained on; leave it "
+                "out, or choose an architecture that scores every sample"
+            )
+        if self.dilation is not None and not 0 <= self.dilation <= 100:
+            raise InvalidInputError(f"dilation must lie in 0..100, not {self.dilation}")
+        if self.precision not in ("auto", "fp32", "bf16"):
+            raise InvalidInputError(f"precision must be auto, fp32 or bf16, not {self.precision!r}")
         for name in ("head_lr", "encoder_lr"):
             if not 0 < getattr(self, name) < 1:
                 raise InvalidInputError(f"{name} must lie in (0, 1), not {getattr(self, name)}")
@@ -70,6 +99,17 @@ class Recipe:
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
         return asdict(self)
+
+    @classmethod
+    def resolved(cls, chosen: Mapping[str, Any]) -> Recipe:
+        """Return the recipe of what a person chose; the rest is the architecture's.
+
+        Raises:
+            InvalidInputError: As `from_dict`.
+        """
+        architecture = find_architecture(str(chosen.get("architecture", DEFAULT_ARCHITECTURE)))
+        own = {"encoder": architecture.encoder, "frozen": architecture.frozen}
+        return cls.from_dict({**own, **architecture.recipe, **chosen})
 
     @classmethod
     def from_dict(cls, raw: dict[str, Any]) -> Recipe:

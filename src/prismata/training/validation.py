@@ -64,15 +64,22 @@ def validate(
     event_types: tuple[EventType, ...],
     rules: Mapping[str, GroupingRule],
     positive: torch.Tensor,
+    *,
+    stride: int = 1,
 ) -> Validation:
-    """Score the videos and measure loss and event-level average precision."""
+    """Score the videos and measure loss and event-level average precision.
+
+    Windows are `stride` samples apart, as in detection; the loss is that of the scored samples.
+    """
     names = tuple(event_type.name for event_type in event_types)
-    tracks = score_videos(detector, videos, names)
+    tracks = score_videos(detector, videos, names, stride=stride)
     losses, weights = 0.0, 0.0
     for video in videos:
-        scores = torch.from_numpy(tracks[video.name].scores).clamp(1e-7, 1 - 1e-7)
-        targets = torch.from_numpy(video.targets)
-        weight = torch.from_numpy(video.weights) * torch.where(targets > 0, positive, 1.0)
+        track = tracks[video.name]
+        rows = np.searchsorted(video.times_us, track.times_us)
+        scores = torch.from_numpy(track.scores).clamp(1e-7, 1 - 1e-7)
+        targets = torch.from_numpy(video.targets[rows])
+        weight = torch.from_numpy(video.weights[rows]) * torch.where(targets > 0, positive, 1.0)
         losses += float(binary_cross_entropy(scores, targets, weight=weight, reduction="sum"))
         weights += float(weight.sum())
     found = {

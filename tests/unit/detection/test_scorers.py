@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -184,6 +186,35 @@ def test_a_picture_that_stands_for_hours_is_scored_in_pieces(flash_bundle):
     clip = scorer.card.clip
     white = np.full((1, clip.height, clip.width, 3), 255, np.uint8)
     parts = [scorer.push(white, [7200 * 20]), scorer.finish()]
-    assert sum(len(part.centres) for part in parts) == 7200 * 20
+    assert sum(len(part.samples) for part in parts) == 7200 * 20
     assert sum(len(piece) for piece in pieces) == 7200 * 20
     assert max(len(piece) for piece in pieces) <= 1000
+
+
+@pytest.fixture
+def dense_bundle(tmp_path):
+    """Scores every frame by itself, in windows that overlap: what `flash_bundle` says of it."""
+    return write_flash_bundle(
+        tmp_path / "dense-flash-detector", num_frames=8, window_stride=3, scores="dense"
+    )
+
+
+@pytest.mark.parametrize("name", ["flashes", "uneven_flashes"])
+@pytest.mark.parametrize("batch", [1, 5, 1000])
+def test_a_dense_head_scores_every_sample_as_one_for_centres_does(
+    request, name, batch, flash_bundle, dense_bundle
+):
+    video = request.getfixturevalue(name)
+    centres, dense = (
+        bundle_output(video, bundle, batch=batch) for bundle in (flash_bundle, dense_bundle)
+    )
+    assert np.array_equal(dense.track.times_us, video.timeline.sample(20).times_us)
+    assert np.abs(dense.track.scores - centres.track.scores).max() < 1e-6
+    assert times(dense.events) == times(centres.events)
+
+
+def test_a_head_that_does_not_score_as_its_card_says_is_refused(dense_bundle):
+    card = ModelCard.from_json((dense_bundle / "card.json").read_text())
+    (dense_bundle / "card.json").write_text(replace(card, scores="centre").to_json())
+    with pytest.raises(InvalidInputError, match=r"does not return \(N, C\) scores"):
+        load_bundle(dense_bundle)

@@ -9,8 +9,10 @@ from prismata.training.data import (
     LabelledVideo,
     build_targets,
     check_trainable,
+    choose_dilation,
     positive_weights,
 )
+from prismata.training.recipe import Recipe
 
 TYPES = (EventType("hit", "point"), EventType("over", "segment"))
 TIMES = np.arange(10, dtype=np.int64) * 100_000
@@ -35,6 +37,30 @@ def test_a_point_that_people_mark_less_exactly_marks_more_samples(tolerance, mar
     point = Event.point("hit", 450_000)
     targets, _ = build_targets(TIMES, [point], TYPES, tolerance_us=tolerance)
     assert rows(targets[:, 0]) == marked
+
+
+@pytest.mark.parametrize(("dilation", "marked"), [(0, [4]), (1, [3, 4, 5]), (2, [2, 3, 4, 5, 6])])
+def test_a_dilation_marks_so_many_samples_beside_the_nearest(dilation, marked):
+    point = Event.point("hit", 430_000)
+    targets, _ = build_targets(TIMES, [point], TYPES, tolerance_us=10**6, dilation=dilation)
+    assert rows(targets[:, 0]) == marked
+
+
+@pytest.mark.parametrize(
+    ("settings", "events", "expected"),
+    [
+        ({}, 1, None),
+        ({"architecture": "spot_r18"}, 9, 1),
+        ({"architecture": "spot_r18"}, 10, 0),
+        ({"architecture": "spot_r18", "dilation": 2}, 10, 2),
+        ({"dilation": 0}, 1, 0),
+    ],
+)
+def test_neighbours_are_marked_where_a_dense_head_would_have_too_little_to_learn_from(
+    settings, events, expected
+):
+    recipe = Recipe.resolved(settings)
+    assert choose_dilation(recipe, events=events, samples=1000) == expected
 
 
 def test_a_segment_marks_the_samples_from_its_start_up_to_its_end():

@@ -14,7 +14,7 @@ from prismata.training.export import (
     max_difference,
     wrap_frozen_encoder,
 )
-from prismata.training.heads import CnnLstmHead, HeadSpec
+from prismata.training.heads import CnnLstmHead, HeadSpec, build_head
 from prismata.training.model import Detector
 
 WIDTH, HEIGHT, NUM_FRAMES = 32, 24, 5
@@ -182,3 +182,29 @@ def test_a_file_that_is_no_image_encoder_is_refused(tmp_path, write, sentence):
             tmp_path / "published.onnx", tmp_path / "encoder.onnx", width=WIDTH, height=HEIGHT
         )
     assert not (tmp_path / "encoder.onnx").exists()
+
+
+@pytest.mark.parametrize("architecture", ["spot_r18", "linear_probe"])
+def test_an_exported_dense_head_is_the_trained_one_for_any_number_and_length_of_windows(
+    architecture, tmp_path
+):
+    torch.manual_seed(3)
+    head = build_head(architecture, 7, 2, HeadSpec(hidden=8))
+    detector = Detector(None, head, 16).eval()
+    export_head(detector, tmp_path / "temporal.onnx")
+    exported = OnnxHead(tmp_path / "temporal.onnx", num_frames=16, scores="dense", threads=1)
+    for count, frames in ((1, 1), (3, 50), (2, 16), (7, 8)):
+        windows = np.random.default_rng(count).normal(size=(count, frames, 7)).astype(np.float32)
+        trained = detector.score(windows)
+        assert trained.shape == (count, frames, 2)
+        assert max_difference(exported.score(windows), trained) <= 1e-6
+
+
+def test_a_dense_model_has_no_classic_file(tmp_path):
+    encoder = build_encoder("tiny")
+    head = build_head("spot_r18", encoder.feature_size, 2, HeadSpec(hidden=8))
+    with pytest.raises(InvalidInputError, match="scores every sample; use the bundle"):
+        export_classic(
+            Detector(encoder, head, 8), tmp_path / "classic.onnx", width=WIDTH, height=HEIGHT
+        )
+    assert not (tmp_path / "classic.onnx").exists()

@@ -103,7 +103,7 @@ def finished(bench, dataset, detector, tmp_path):
             export_encoder(detector.encoder, path, width=32, height=32)
             setup = replace(setup, frozen_path=path, frozen_sha256="f")
         listener = Listener()
-        data = gather(bench, dataset, domain, domain.clip, setup, listener)
+        data = gather(bench, dataset, domain, domain.clip, Recipe(), setup, listener)
         if videos is not None:
             data = replace(data, videos=videos(data.videos))
         listener.notes.clear()
@@ -249,7 +249,7 @@ def test_frames_read_again_are_those_that_training_saw(bench, dataset, detector,
     open_setup = EncoderSetup(None, None, "", None, "none", None)
     frozen_setup = replace(open_setup, frozen_path=path, frozen_sha256="f")
     kept, features = (
-        gather(bench, dataset, domain, domain.clip, setup, Listener())
+        gather(bench, dataset, domain, domain.clip, Recipe(), setup, Listener())
         for setup in (open_setup, frozen_setup)
     )
     encoder = OnnxEncoder(path, width=32, height=32, threads=1)

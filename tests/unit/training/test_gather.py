@@ -16,6 +16,7 @@ from prismata.services.datasets import create_dataset
 from prismata.services.ingest import ingest_file
 from prismata.services.labels import add_label
 from prismata.training.data import check_trainable
+from prismata.training.recipe import Recipe
 from prismata.worker.train.encoder_setup import EncoderSetup
 from prismata.worker.train.gather import gather
 
@@ -53,7 +54,7 @@ def gathered(bench):
     domain = bench.domain("flashes")
     version, _ = create_dataset(bench, "flashes")
     setup = EncoderSetup(None, None, "", None, "none", None)
-    data = gather(bench, version, domain, domain.clip, setup, Quiet())
+    data = gather(bench, version, domain, domain.clip, Recipe(), setup, Quiet())
     (video,) = data.videos["train"]
     return video
 

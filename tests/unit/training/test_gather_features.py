@@ -12,6 +12,7 @@ from prismata.detection.feature_cache import FeatureCache, FeatureKey
 from prismata.services.datasets import create_dataset
 from prismata.services.ingest import ingest_file
 from prismata.services.labels import add_label
+from prismata.training.recipe import Recipe
 from prismata.worker.train.encoder_setup import EncoderSetup
 from prismata.worker.train.gather import gather
 
@@ -41,7 +42,7 @@ def test_a_small_cache_does_not_stop_training(
     domain = bench.domain("flashes")
     path = flash_bundle / ENCODER_FILE
     setup = EncoderSetup(None, path, file_digest(path), None, "none", None)
-    data = gather(bench, version, domain, domain.clip, setup, Quiet())
+    data = gather(bench, version, domain, domain.clip, Recipe(), setup, Quiet())
     videos = [video for split in data.videos.values() for video in split]
     assert len(videos) == count
     for video in videos:

@@ -6,9 +6,16 @@ import torch
 
 from prismata.core.errors import InvalidInputError
 from prismata.postprocess import window_indices
-from prismata.training.batches import chunk_batches, clip_augmentation, feature_batches
+from prismata.training.batches import (
+    Batch,
+    blended,
+    chunk_batches,
+    clip_augmentation,
+    feature_batches,
+)
 from prismata.training.encoders import build_encoder, load_pretrained
-from prismata.training.heads import CnnLstm, CnnLstmHead, HeadSpec
+from prismata.training.heads import CnnLstm, CnnLstmHead, HeadSpec, build_head
+from prismata.training.loop import train
 from prismata.training.model import Detector
 from prismata.training.recipe import Recipe
 
@@ -26,7 +33,7 @@ def test_encoding_each_frame_once_equals_encoding_every_window(tiny, num_frames)
     tiny = Detector(tiny.encoder, tiny.head, num_frames).eval()
     frames = torch.randint(0, 256, (2, 9, 32, 24, 3), dtype=torch.uint8)
     with torch.inference_mode():
-        once = tiny.forward_chunk(frames)
+        once = tiny.forward_stretch(frames)
         for row in range(frames.shape[1] - num_frames + 1):
             windows = frames[:, row : row + num_frames]
             features = tiny.encoder(windows.flatten(0, 1)).view(2, num_frames, -1)
@@ -39,7 +46,7 @@ def test_the_classic_module_gives_the_same_from_normalised_windows(tiny):
     with torch.inference_mode():
         pixels = tiny.encoder.normalize(frames)
         classic = CnnLstm(tiny.encoder, tiny.head).eval()(pixels[None])
-        assert torch.allclose(classic, tiny.forward_chunk(frames[None])[:, 0], atol=1e-5)
+        assert torch.allclose(classic, tiny.forward_stretch(frames[None])[:, 0], atol=1e-5)
 
 
 def test_normalisation_is_the_published_one():
@@ -207,3 +214,65 @@ def test_without_flip_left_stays_left():
 
     assert {bright_side(flip=False) for _ in range(30)} == {"left"}
     assert {bright_side(flip=True) for _ in range(30)} == {"left", "right"}
+
+
+def dense_detector(architecture, num_frames=16):
+    torch.manual_seed(2)
+    return Detector(None, build_head(architecture, 6, 2, HeadSpec(hidden=8)), num_frames).eval()
+
+
+@pytest.mark.parametrize("architecture", ["spot_r18", "linear_probe"])
+def test_a_dense_head_scores_every_sample_of_a_video_of_any_length(architecture):
+    detector = dense_detector(architecture)
+    for samples in (1, 5, 16, 17, 50):
+        features = np.random.default_rng(samples).normal(size=(samples, 6)).astype(np.float32)
+        times = np.arange(samples, dtype=np.int64) * 50_000
+        track = detector.score_video(features, times, ("a", "b"), stride=4)
+        assert np.array_equal(track.times_us, times)
+        assert track.scores.shape == (samples, 2)
+
+
+def test_a_sample_scores_the_same_in_any_window_that_shows_all_that_matters_to_it():
+    """The convolution sees eight samples to either side, so wider windows change nothing."""
+    features = np.random.default_rng(0).normal(size=(60, 6)).astype(np.float32)
+    times = np.arange(60, dtype=np.int64) * 50_000
+    wide = dense_detector("linear_probe", 48).score_video(features, times, ("a", "b"), stride=8)
+    narrow = dense_detector("linear_probe", 24).score_video(features, times, ("a", "b"), stride=4)
+    inside = slice(12, -12)  # the video's edge is replicated as far as the window reaches
+    assert np.allclose(wide.scores[inside], narrow.scores[inside], atol=1e-6)
+    assert wide.scores.std() > 1e-3
+
+
+@pytest.mark.parametrize("architecture", ["spot_r18", "linear_probe"])
+def test_a_dense_head_learns_from_stretches_of_features(architecture, feature_video, new_task):
+    videos = [feature_video(f"v{seed}", seed=seed) for seed in range(4)]
+    detector = Detector(None, build_head(architecture, 6, 1, HeadSpec(hidden=8)), 16)
+    task = new_task(architecture=architecture, epochs=40, chunk_samples=16, batch_chunks=4)
+    trained = train(detector, replace(task, window_stride=4), videos[:3], videos[3:])
+    assert trained.best_score > 0.95
+
+
+def test_blended_stretches_keep_their_truth_in_proportion():
+    inputs = torch.zeros(2, 3, 4)
+    inputs[1] = 10
+    targets = torch.tensor([[[0.0], [0.0], [0.0]], [[1.0], [1.0], [1.0]]])
+    weights = torch.tensor([[[1.0], [1.0], [0.0]], [[1.0], [3.0], [1.0]]])
+    seen = set()
+    for seed in range(20):
+        mixed = blended(Batch(inputs, targets, weights), 0.5, np.random.default_rng(seed))
+        share = mixed.inputs[:, :, 0] / 10
+        assert torch.allclose(share, mixed.targets[:, :, 0], atol=1e-6)
+        known = mixed.weights[:, :, 0]
+        assert torch.allclose(known[:, 1], 1 + 2 * share[:, 1], atol=1e-5)
+        assert (known[0, 2] == 0) or share[0, 0] in (0, 1)
+        seen.add(round(float(share[0, 0]), 3))
+    assert len(seen) > 5
+
+
+def test_frames_are_blended_as_pictures():
+    frames = torch.full((2, 1, 2, 2, 3), 100, dtype=torch.uint8)
+    frames[1] = 200
+    truth = torch.ones(2, 1, 1)
+    mixed = blended(Batch(frames, truth, truth), 0.5, np.random.default_rng(1)).inputs
+    assert mixed.dtype == torch.uint8
+    assert 100 <= int(mixed.min()) <= int(mixed.max()) <= 200

@@ -1,5 +1,6 @@
 import pytest
 
+from prismata.core.architectures import find_architecture
 from prismata.core.errors import InvalidInputError
 from prismata.training.heads import HeadSpec
 from prismata.training.recipe import Recipe
@@ -12,7 +13,7 @@ def test_a_recipe_is_the_same_after_a_round_trip():
 
 
 def test_an_unknown_setting_is_refused_with_those_there_are():
-    with pytest.raises(InvalidInputError, match="no setting 'learning_rate'; it has batch_chunks"):
+    with pytest.raises(InvalidInputError, match="no setting 'learning_rate'; it has architecture"):
         Recipe.from_dict({"learning_rate": 1})
     with pytest.raises(InvalidInputError, match="cannot be used"):
         Recipe.from_dict({"head": {"width": 3}})
@@ -32,6 +33,11 @@ def test_an_unknown_setting_is_refused_with_those_there_are():
         ({"ema_decay": 1.0}, "ema_decay"),
         ({"positive_limit": 0.5}, "positive_limit"),
         ({"head": {"hidden": 0}}, "hidden"),
+        ({"architecture": "spot"}, "no architecture 'spot'; there is cnn_lstm, linear_probe"),
+        ({"focal_gamma": -1}, "focal_gamma"),
+        ({"mixup": 0.2}, "mixup blends stretches, which cnn_lstm is not trained on"),
+        ({"dilation": -1}, "dilation"),
+        ({"precision": "int8"}, "precision must be auto, fp32 or bf16"),
         ({"head": {"dropout": 1.0}}, "dropout"),
     ],
 )
@@ -44,3 +50,12 @@ def test_a_value_out_of_range_is_refused_by_name(settings, name):
 def test_head_settings_out_of_range_are_refused(setting):
     with pytest.raises(InvalidInputError, match="head settings out of range"):
         HeadSpec(**setting)
+
+
+def test_what_a_person_does_not_choose_is_the_architectures():
+    architecture = find_architecture("spot_r18")
+    recipe = Recipe.resolved({"architecture": "spot_r18", "batch_chunks": 3})
+    assert recipe.batch_chunks == 3
+    assert recipe.chunk_samples == architecture.recipe["chunk_samples"] == 64
+    assert (recipe.encoder, recipe.frozen) == (architecture.encoder, architecture.frozen)
+    assert Recipe.resolved({}) == Recipe()

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from prismata.core.architectures import ScoreLayout
 from prismata.core.errors import InvalidInputError
 from prismata.core.machine import usable_cores
 from prismata.detection.runtimes.protocol import (
@@ -120,20 +121,28 @@ class OnnxEncoder:
 
 
 class OnnxHead:
-    """`temporal.onnx`: float32 `(N, T, F)` → float32 logits `(N, C)`; any N.
+    """`temporal.onnx`: float32 `(N, T, F)` → float32 logits `(N, C)` or `(N, T, C)`; any N.
 
     Raises:
         InvalidInputError: If the file does not have that shape.
     """
 
-    def __init__(self, path: Path, *, num_frames: int, threads: int = 0) -> None:
+    def __init__(
+        self, path: Path, *, num_frames: int, scores: ScoreLayout = "centre", threads: int = 0
+    ) -> None:
         self._session = open_session(path, threads=threads)
         inputs = self._session.get_inputs()
-        check_head(path.name, _shapes(inputs), num_frames=num_frames)
+        check_head(
+            path.name,
+            _shapes(inputs),
+            _shapes(self._session.get_outputs()),
+            num_frames=num_frames,
+            scores=scores,
+        )
         self._input, self.num_frames = inputs[0].name, num_frames
 
     def score(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Turn `(N, T, F)` float32 windows into `(N, C)` float32 scores in [0, 1]."""
+        """Turn `(N, T, F)` float32 windows into float32 scores in [0, 1]."""
         return sigmoid(self._session.run(None, {self._input: windows})[0])
 
 

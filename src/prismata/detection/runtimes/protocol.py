@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from prismata.core.architectures import ScoreLayout
 from prismata.core.errors import InvalidInputError
 
 
@@ -30,7 +31,10 @@ class TemporalHead(Protocol):
     num_frames: int
 
     def score(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Turn `(N, T, F)` float32 windows into `(N, C)` float32 scores in [0, 1]."""
+        """Turn `(N, T, F)` float32 windows into float32 scores in [0, 1].
+
+        They are `(N, C)`, or `(N, T, C)` where the model's card says `dense`.
+        """
         ...
 
 
@@ -124,8 +128,15 @@ def check_encoder(
         )
 
 
-def check_head(name: str, inputs: Sequence[TensorShape], *, num_frames: int) -> None:
-    """Refuse a file that does not take float32 `(N, num_frames, F)`.
+def check_head(
+    name: str,
+    inputs: Sequence[TensorShape],
+    outputs: Sequence[TensorShape],
+    *,
+    num_frames: int,
+    scores: ScoreLayout,
+) -> None:
+    """Refuse a file that does not turn float32 `(N, num_frames, F)` into what `scores` says.
 
     Raises:
         InvalidInputError: Saying what the file takes instead.
@@ -137,4 +148,9 @@ def check_head(name: str, inputs: Sequence[TensorShape], *, num_frames: int) -> 
     if inputs[0].sizes[1] not in (None, num_frames):
         raise InvalidInputError(
             f"{name} takes windows of {inputs[0].sizes[1]} frames, but its card says {num_frames}"
+        )
+    rank, shape = (3, "(N, T, C)") if scores == "dense" else (2, "(N, C)")
+    if len(outputs) != 1 or len(outputs[0].sizes) != rank:
+        raise InvalidInputError(
+            f"{name} does not return {shape} scores, but its card says that they are {scores!r}"
         )

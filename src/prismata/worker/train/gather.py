@@ -17,7 +17,8 @@ from prismata.detection.arrays import ArrayCache, VideoSource
 from prismata.detection.runtimes import OnnxEncoder
 from prismata.domains import Domain
 from prismata.services.workbench import Workbench
-from prismata.training.data import LabelledVideo, build_targets
+from prismata.training.data import LabelledVideo, build_targets, choose_dilation
+from prismata.training.recipe import Recipe
 from prismata.worker.train.encoder_setup import EncoderSetup
 
 _FLOAT32_BYTES = 4
@@ -37,6 +38,7 @@ def gather(
     dataset: DatasetVersionRecord,
     domain: Domain,
     clip: ClipSpec,
+    recipe: Recipe,
     setup: EncoderSetup,
     reporter: ChildReporter,
 ) -> GatheredData:
@@ -53,6 +55,7 @@ def gather(
     total = sum(record.duration_us for record in records.values())
     feature_size = encoder.feature_size if encoder is not None else 0
     samples = clip.target_fps * total / 1e6 + len(records)
+    dilation = choose_dilation(recipe, events=len(dataset.content), samples=round(samples))
     # However small the cache is to be: what this run needs has to stay until it ends.
     needed = round(samples * feature_size * _FLOAT32_BYTES * _MARGIN)
     bound = bench.settings.feature_cache_bytes
@@ -91,6 +94,7 @@ def gather(
             domain.event_types,
             rejected=_events(dataset, video_id, rejected=True),
             tolerance_us=to_us(domain.tolerance_seconds),
+            dilation=dilation,
             known=known,
         )
         unknown = () if known is None else unknown_spans(known, duration_us=timeline.duration_us)

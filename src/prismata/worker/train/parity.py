@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,45 @@ def compare(
     }
 
 
+def compare_shapes(detector: Detector, model: LoadedModel) -> list[list[int]]:
+    """Run trained and exported head on numbers of windows other than the exporter saw.
+
+    A dense head gets other lengths of windows, too: exporters have frozen the time axis of
+    recurrent layers without a word, and then only the example's shape is right.
+
+    Returns:
+        The shapes `[windows, samples]` that were compared.
+
+    Raises:
+        ExportRefusedError: If scores differ, or the exported head cannot take a shape.
+    """
+    samples = detector.num_frames
+    shapes = [[1, samples], [3, samples], [7, samples]]
+    if detector.is_dense:
+        shapes += [[1, 1], [2, samples // 2 + 1], [3, 2 * samples]]
+    rng = np.random.default_rng(0)
+    for windows, length in shapes:
+        size = (windows, length, detector.head.feature_size)
+        features = rng.normal(size=size).astype(np.float32)
+        trained = detector.score(features)
+        try:
+            exported = model.head.score(features)
+        except Exception as error:  # the runtime's own classes, which are not ours to name
+            raise ExportRefusedError(
+                f"the exported head cannot take {windows} windows of {length} samples: {error}; "
+                "nothing was published"
+            ) from error
+        same_shape = exported.shape == trained.shape
+        difference = max_difference(trained, exported) if same_shape else math.inf
+        if difference > MAX_SCORE_DIFFERENCE:
+            raise ExportRefusedError(
+                f"the exported head is not the trained one on {windows} windows of {length} "
+                f"samples: scores differ by up to {difference:.2e}, allowed is "
+                f"{MAX_SCORE_DIFFERENCE:.0e}; nothing was published"
+            )
+    return shapes
+
+
 def compare_classic(
     detector: Detector, encode: Encode, path: Path, card: ModelCard, clip: CheckClip
 ) -> float:
@@ -140,7 +180,7 @@ def _track(scorer: Scorer, card: ModelCard, clip: CheckClip) -> ScoreTrack:
     parts.append(scorer.finish())
     return build_track(
         clip.times_us,
-        np.concatenate([part.centres for part in parts]),
+        np.concatenate([part.samples for part in parts]),
         np.concatenate([part.scores for part in parts]),
         card.event_names,
     )

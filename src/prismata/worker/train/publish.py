@@ -22,10 +22,10 @@ from prismata.detection.bundle import (
     load_bundle,
 )
 from prismata.services.workbench import Workbench
-from prismata.training.export import export_classic, export_encoder, export_head
+from prismata.training.export import export_classic, export_encoder, export_head, opset_of
 from prismata.training.model import Detector
 from prismata.worker.train.encoder_setup import Encode
-from prismata.worker.train.parity import CheckClip, compare, compare_classic
+from prismata.worker.train.parity import CheckClip, compare, compare_classic, compare_shapes
 
 CHECK_FILE = "check.npz"
 CARD_DRAFT_FILE = "card.json"
@@ -68,6 +68,8 @@ def write_bundle(
     (folder / CARD_FILE).write_text(card.to_json(), encoding="utf-8")
     exported = load_bundle(folder, runtime="onnxruntime", precision="fp32")
     parity = compare(detector, encode, exported, check)
+    parity["head_shapes"] = compare_shapes(detector, exported)
+    parity["opsets"] = {name: opset_of(folder / name) for name in names}
     if classic:
         parity["classic_max_score_difference"] = compare_classic(
             detector, encode, folder / CLASSIC_FILE, card, check

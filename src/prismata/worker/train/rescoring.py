@@ -15,7 +15,7 @@ from prismata.core.modelcard import ModelCard
 from prismata.core.scores import ScoreTrack
 from prismata.core.time import TimeSpan
 from prismata.detection.bundle import LoadedModel
-from prismata.detection.scorers import BundleScorer, WindowScores
+from prismata.detection.scorers import BundleScorer, SampleScores
 from prismata.evaluation import EvaluationProtocol, evaluate
 from prismata.postprocess import build_track, candidate_events, group_events
 from prismata.worker.train.stretches import Stretch, StretchBatch, StretchFrames
@@ -53,7 +53,7 @@ def score_variants(
     for stretch in stretches:
         variants = variants_of(stretch)
         scorers = {name: BundleScorer(model) for name in variants}
-        parts: dict[str, list[WindowScores]] = {name: [] for name in variants}
+        parts: dict[str, list[SampleScores]] = {name: [] for name in variants}
         for batch in frames.batches(stretch):
             for name, source in variants.items():
                 parts[name].append(scorers[name].push_features(source(batch), batch.repeats))
@@ -64,7 +64,7 @@ def score_variants(
             parts[name].append(scorer.finish())
             track = build_track(
                 stretch.times_us,
-                np.concatenate([part.centres for part in parts[name]]),
+                np.concatenate([part.samples for part in parts[name]]),
                 np.concatenate([part.scores for part in parts[name]]),
                 model.card.event_names,
             )

@@ -18,6 +18,7 @@ import torch
 
 from prismata._version import __version__
 from prismata.catalog import DatasetVersionRecord, TrainingRunRecord
+from prismata.core.architectures import find_architecture
 from prismata.core.child import EXIT_STOPPED, ChildReporter, asked_to_stop
 from prismata.core.jobs import JobLease
 from prismata.core.machine import usable_cores
@@ -30,7 +31,7 @@ from prismata.services.train import result_of_training
 from prismata.services.workbench import Workbench
 from prismata.settings import Settings
 from prismata.training.checkpoint import how_far
-from prismata.training.heads import CnnLstmHead
+from prismata.training.heads import build_head
 from prismata.training.loop import (
     Step,
     Trained,
@@ -48,7 +49,6 @@ from prismata.worker.train.gather import GatheredData, gather
 from prismata.worker.train.parity import CHECK_SAMPLES, CheckClip
 from prismata.worker.train.publish import CARD_DRAFT_FILE, CHECK_FILE, Origin, publish
 
-ARCHITECTURE = "cnn_lstm"
 UPLOAD_EVERY_SECONDS = 30.0
 
 
@@ -85,8 +85,10 @@ class _Run:
             self.record.dataset_version_id
         )
         self.domain: Domain = bench.domain(self.record.domain)
-        self.recipe = Recipe.from_dict(self.record.recipe["training"])
-        self.clip: ClipSpec = self.domain.clip.changed(self.record.recipe.get("clip", {}))
+        self.recipe = Recipe.resolved(self.record.recipe["training"])
+        self.architecture = find_architecture(self.recipe.architecture)
+        own_clip = self.domain.clip.changed(self.architecture.clip)
+        self.clip: ClipSpec = own_clip.changed(self.record.recipe.get("clip", {}))
         self.prefix = f"checkpoints/{self.record.name}/"
         self.folder = bench.settings.cache_dir / "training" / self.record.id
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -95,7 +97,9 @@ class _Run:
         """Do all steps in order."""
         started = time.perf_counter()
         setup = set_up_encoder(self.bench, self.recipe, self.clip, self.folder, self.stack)
-        data = gather(self.bench, self.dataset, self.domain, self.clip, setup, self.reporter)
+        data = gather(
+            self.bench, self.dataset, self.domain, self.clip, self.recipe, setup, self.reporter
+        )
         gathered = time.perf_counter()
         detector = self._build_detector(setup)
         trained = self._train(detector, data, setup)
@@ -133,7 +137,12 @@ class _Run:
         # torch sees the host's cores under a container's quota, but it knows OMP_NUM_THREADS.
         torch.set_num_threads(min(usable_cores(), torch.get_num_threads()))
         torch.manual_seed(self.recipe.seed)
-        head = CnnLstmHead(setup.feature_size, len(self.domain.event_types), self.recipe.head)
+        head = build_head(
+            self.recipe.architecture,
+            setup.feature_size,
+            len(self.domain.event_types),
+            self.recipe.head,
+        )
         detector = Detector(setup.trainable, head, self.clip.num_frames)
         return detector.to("cuda" if torch.cuda.is_available() else "cpu")
 
@@ -144,6 +153,7 @@ class _Run:
             num_frames=self.clip.num_frames,
             recipe=self.recipe,
             data_digest=self._data_digest(setup),
+            window_stride=self.clip.window_stride,
         )
         self.reporter.started(
             runtime=f"pytorch {torch.__version__} · {detector.device.type}",
@@ -219,10 +229,11 @@ class _Run:
             event_types=self.domain.event_types,
             clip=self.clip,
             rules=quality.rules,
-            architecture=ARCHITECTURE,
+            architecture=self.architecture.name,
+            scores=self.architecture.scores,
             encoder=self.recipe.encoder,
             encoder_frozen=self.recipe.frozen,
-            feature_size=trained.detector.head.project.in_features,
+            feature_size=trained.detector.head.feature_size,
             weights_origin=setup.origin,
             dataset_version=self.dataset.name,
             training={
