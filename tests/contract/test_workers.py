@@ -156,12 +156,12 @@ def test_what_was_queued_before_any_worker_began_is_done(engine, catalog, start_
 def test_a_worker_that_is_killed_costs_a_moment(engine, catalog, start_worker):
     """J3: the whole tree dies, its job is done by the next one, once."""
     first = start_worker()
-    job = probe(catalog, seconds=2)
+    job = probe(catalog, seconds=6)
     engine.start(job)
     running(catalog, job)
     (warden,) = children_of(first.pid)
-    start_worker()
     first.kill()
+    start_worker()
     done = ended(catalog, job)
     assert (done.state, done.failures) == (JobState.SUCCEEDED, {"lost": 1})
     wait_until_gone(warden)

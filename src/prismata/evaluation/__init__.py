@@ -9,6 +9,7 @@ from prismata.evaluation.chance import cadence_guesses
 from prismata.evaluation.counting import EventCounts, count_events
 from prismata.evaluation.frames import FrameQuality, frame_auc
 from prismata.evaluation.matching import Match, match_events
+from prismata.evaluation.mistakes import Mistake, worst_mistakes
 from prismata.evaluation.points import PointTolerance, point_average_precision
 from prismata.evaluation.report import (
     EvaluationProtocol,
@@ -28,6 +29,7 @@ __all__ = [
     "Match",
     "MeanPrecision",
     "MinTiou",
+    "Mistake",
     "PointTolerance",
     "ThresholdChoice",
     "TypeReport",
@@ -41,4 +43,5 @@ __all__ = [
     "point_average_precision",
     "product_criterion",
     "segment_average_precision",
+    "worst_mistakes",
 ]

@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from types import FrameType
 
 from prismata.core.jobs import ResourceClass
@@ -26,13 +27,26 @@ def serve_jobs(worker: Worker, classes: Sequence[ResourceClass], broker_url: str
         return
     from prismata.jobs.celery_dispatch import listen
 
+    # Celery has handlers of its own, but work may have begun long before it is ready.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _leave)
     thread = threading.Thread(target=worker.run, name="worker", daemon=True)
     thread.start()
     try:
-        listen(broker_url, classes, on_word=worker.wake, on_stop=worker.stop)
+        with suppress(_ToldToStopError):
+            listen(broker_url, classes, on_word=worker.wake, on_stop=worker.stop)
     finally:
         worker.stop()
         thread.join()
+
+
+class _ToldToStopError(BaseException):
+    """Not an `Exception`: nothing on the way out of somebody else's set-up may keep it."""
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    del number, frame
+    raise _ToldToStopError
 
 
 def heed_spot_notice(worker: Worker, url: str = METADATA_URL) -> SpotWatcher:

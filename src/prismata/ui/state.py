@@ -14,9 +14,11 @@ DOMAIN = "domain"
 VIDEO = "video"
 MODEL = "model"
 LABEL_STATION = "label.station"
+LABEL_AT = "label.at"
 LIBRARY_RAIL = "label.library"
 USER = "user"
 RESULT_TABLE = "analyze.table"
+MISTAKE_TABLE = "train.mistakes"
 VIDEO_TABLE = "library.table"
 PLAYER = "player"
 UPLOAD = "upload"
@@ -111,6 +113,14 @@ def keep_in_address(**values: str) -> None:
     for name, value in values.items():
         if st.query_params.get(name) != value:
             st.query_params[name] = value
+
+
+def take_from_address(name: str) -> str:
+    """Return what the page's address says and take it out, as it was meant for once."""
+    value = from_address(name)
+    if value:
+        del st.query_params[name]
+    return value
 
 
 def from_address(name: str) -> str:

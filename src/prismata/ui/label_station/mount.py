@@ -16,13 +16,16 @@ from prismata.ui import state
 _PACKAGE = "prismata"
 
 
-def mount_station(video: VideoRecord, domain: Domain, user: str) -> None:
+def mount_station(
+    video: VideoRecord, domain: Domain, user: str, *, at_us: int | None = None
+) -> None:
     """Show the station on one video; it outlives reruns and keeps its place.
 
     Args:
         video: What is labelled.
         domain: Which events there are.
         user: Who labels; part of what the permissions say.
+        at_us: The instant that a link led to; the station goes there once.
     """
     subject = f"{video.id}/{domain.name}/{user}"
     _mount(
@@ -32,6 +35,7 @@ def mount_station(video: VideoRecord, domain: Domain, user: str) -> None:
             "user": user,
             "video": {"id": video.id, "name": video.name, "codec": video.codec},
             "domain": _describe(domain),
+            "at_us": at_us,
             "tokens": {
                 "video": state.permission("video", video.id),
                 "labels": state.permission("labels", subject),

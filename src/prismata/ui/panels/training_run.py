@@ -9,9 +9,12 @@ import pandas as pd
 import streamlit as st
 
 from prismata.catalog import TrainingRunRecord
+from prismata.core.architectures import ARCHITECTURES, DEFAULT_ARCHITECTURE
 from prismata.core.jobs import JobState
+from prismata.domains import Domain
 from prismata.evaluation.report import NO_VALUE, format_percent
 from prismata.ui.context import workbench
+from prismata.ui.panels.mistakes import show_mistakes
 from prismata.ui.panels.notices import guarded, plain, show_notice
 from prismata.ui.panels.progress import show_end, show_progress
 
@@ -20,11 +23,11 @@ _KEPT_ON_CANCEL = "Cancelling keeps the last checkpoint; `prismata train --resum
 _CURVES = {"val_map_point": "points", "val_map_segment": "segments"}
 
 
-def show_training_run(run: TrainingRunRecord) -> None:
+def show_training_run(domain: Domain, run: TrainingRunRecord) -> None:
     """Show a run: refreshed each second while it goes, then with its report."""
     st.caption(plain(f"{run.name} · {_recipe(run)} · started {run.started_at:%Y-%m-%d %H:%M} UTC"))
     if run.state.is_final:
-        _show_ended(run)
+        _show_ended(domain, run)
         return
 
     @st.fragment(run_every=_REFRESH_SECONDS)
@@ -61,13 +64,14 @@ def show_metrics(metrics: Mapping[str, Any]) -> None:
             st.caption(plain(note))
 
 
-def _show_ended(run: TrainingRunRecord) -> None:
+def _show_ended(domain: Domain, run: TrainingRunRecord) -> None:
     if run.state is JobState.SUCCEEDED:
         report, curves = st.columns([3, 2], gap="large")
         with report:
             show_metrics(run.metrics)
         with curves:
             _show_curves(run.history)
+        show_mistakes(domain, run.metrics.get("mistakes", ()))
         return
     if run.job_id:
         show_end(workbench().catalog.jobs.get(run.job_id))
@@ -111,5 +115,9 @@ def _row(item: Mapping[str, Any]) -> dict[str, str]:
 
 def _recipe(run: TrainingRunRecord) -> str:
     settings = run.recipe.get("training", {})
-    frozen = "frozen" if settings.get("frozen", True) else "trained"
-    return f"encoder {settings.get('encoder', 'resnet18')} ({frozen})"
+    architecture = ARCHITECTURES.get(
+        settings.get("architecture", ""), ARCHITECTURES[DEFAULT_ARCHITECTURE]
+    )
+    frozen = "frozen" if settings.get("frozen", architecture.frozen) else "trained"
+    encoder = settings.get("encoder", architecture.encoder)
+    return f"{architecture.name} · encoder {encoder} ({frozen})"

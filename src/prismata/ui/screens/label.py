@@ -50,7 +50,8 @@ def show() -> None:
         show_upload(domain.name)
         return
     state.keep_in_address(domain=domain.name, video=video.id)
-    mount_station(video, domain, user)
+    at = state.chosen(state.LABEL_AT)
+    mount_station(video, domain, user, at_us=int(at) if at else None)
     show_label_files(domain, video)
 
 
@@ -58,6 +59,8 @@ def _take_address() -> None:
     for key, name in ((state.DOMAIN, "domain"), (state.VIDEO, "video")):
         if not state.chosen(key) and (value := state.from_address(name)):
             state.select(key, value)
+    if (at := state.take_from_address("at")).isdigit():
+        state.select(state.LABEL_AT, at)
 
 
 def _find_video(domain: Domain, above: st.delta_generator.DeltaGenerator) -> VideoRecord | None:

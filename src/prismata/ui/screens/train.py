@@ -24,15 +24,31 @@ from prismata.ui.panels.training_run import show_training_run
 _SPLITS: dict[Split, str] = {"train": "training", "val": "validation", "test": "held out"}
 
 RECIPES: dict[str, tuple[str, str, dict[str, Any]]] = {
-    "quick": (
-        "Quick on CPU",
-        "A ready-made picture encoder stays as it is, only the head learns: minutes.",
-        {"encoder": "resnet18", "frozen": True},
+    "first": (
+        "First result",
+        "A ready-made picture encoder stays as it is, a small head learns: seconds once the videos "
+        "are encoded.",
+        {"architecture": "linear_probe"},
+    ),
+    "exact": (
+        "Exact in time, on a CPU",
+        "The same encoder, and a larger head that scores every frame: minutes.",
+        {"architecture": "spot_r18"},
     ),
     "tiny": (
         "Train the encoder too",
         "A tiny encoder learns with the head, from nothing; for pictures unlike photographs.",
-        {"encoder": "tiny", "frozen": False, "weights": "none"},
+        {"architecture": "spot_r18", "encoder": "tiny", "frozen": False, "weights": "none"},
+    ),
+    "gpu": (
+        "Best on a GPU",
+        "ResNet-18 and the head learn together from published weights; hours on a CPU.",
+        {"architecture": "spot_r18", "frozen": False, "encoder_lr": 1e-4},
+    ),
+    "classic": (
+        "The classic",
+        "A score for every window of eight frames, the encoder as it is; what older models were.",
+        {"architecture": "cnn_lstm"},
     ),
 }
 """Id → title, what it means, settings that differ from the defaults."""
@@ -58,7 +74,7 @@ def show() -> None:
     runs = workbench().catalog.runs.list(domain=domain.name)
     if runs:
         st.subheader("Latest run")
-        show_training_run(runs[0])
+        show_training_run(domain, runs[0])
     show_models(domain.name)
 
 

@@ -12,7 +12,13 @@ from prismata.core.recipes import GroupingRule
 from prismata.core.scores import ScoreTrack
 from prismata.core.time import TimeSpan, to_us
 from prismata.domains import Domain
-from prismata.evaluation import choose_threshold, evaluate, product_criterion
+from prismata.evaluation import (
+    Mistake,
+    choose_threshold,
+    evaluate,
+    product_criterion,
+    worst_mistakes,
+)
 from prismata.postprocess import candidate_events, group_events
 from prismata.training.data import LabelledVideo
 from prismata.training.model import Detector
@@ -29,6 +35,8 @@ class Quality:
     notes: list[str]
     metrics: dict[str, Any]
     """Split → evaluation report."""
+    mistakes: list[Mistake]
+    """The worst on held-out videos; on those of training if there are no others."""
 
 
 class Grouping(Protocol):
@@ -115,12 +123,14 @@ def assess(
     rules, notes = _choose(scored[chosen_on], domain)
     if chosen_on == "train":
         notes.append("no validation videos: thresholds come from the training videos")
-    held_out: tuple[Split, ...] = ("val", "test")
+    splits: tuple[Split, ...] = ("val", "test")
+    held_out = {split: scored[split] for split in splits if split in scored}
     return Quality(
         rules,
         chosen_on,
         notes,
-        {split: _measure(scored[split], domain, rules) for split in held_out if split in scored},
+        {split: _measure(part, domain, rules) for split, part in held_out.items()},
+        _worst(list((held_out or scored).values()), domain, rules),
     )
 
 
@@ -140,6 +150,23 @@ def _choose(scored: _Scored, domain: Domain) -> tuple[dict[str, GroupingRule], l
         if choice.note:
             notes.append(f"{event_type.name}: {choice.note}")
     return rules, notes
+
+
+def _worst(
+    parts: Sequence[_Scored], domain: Domain, rules: Mapping[str, GroupingRule]
+) -> list[Mistake]:
+    joined = _Scored(
+        [video for part in parts for video in part.videos],
+        {name: track for part in parts for name, track in part.tracks.items()},
+    )
+    tolerance_us = to_us(domain.tolerance_seconds)
+    return worst_mistakes(
+        joined.truth,
+        joined.group(group_events, domain.event_types, rules),
+        joined.tracks,
+        [(item, product_criterion(item, tolerance_us=tolerance_us)) for item in domain.event_types],
+        ignored=joined.unknown,
+    )
 
 
 def _measure(scored: _Scored, domain: Domain, rules: Mapping[str, GroupingRule]) -> dict[str, Any]:

@@ -42,7 +42,7 @@ from prismata.training.loop import (
 from prismata.training.model import Detector
 from prismata.training.recipe import Recipe
 from prismata.wiring import open_workbench
-from prismata.worker.train.assess import assess
+from prismata.worker.train.assess import Quality, assess
 from prismata.worker.train.encoder_setup import Encode, EncoderSetup, set_up_encoder
 from prismata.worker.train.finishing import Finishing
 from prismata.worker.train.gather import GatheredData, gather
@@ -103,7 +103,8 @@ class _Run:
         gathered = time.perf_counter()
         detector = self._build_detector(setup)
         trained = self._train(detector, data, setup)
-        card = self._draft_card(trained, data, setup)
+        quality = self._assess(trained, data)
+        card = self._draft_card(trained, data, setup, quality)
         check = self._check_clip(data)
         self._store_checkpoint_files(card, check, setup)
         self.reporter.progress(0, 1, "exporting and checking")
@@ -126,7 +127,11 @@ class _Run:
         }
         run = self.bench.catalog.runs.finish(
             self.record.id,
-            metrics={**published.metrics, "seconds": seconds},
+            metrics={
+                **published.metrics,
+                "seconds": seconds,
+                "mistakes": [item.to_dict() for item in quality.mistakes],
+            },
             checkpoint_key=self.prefix + CHECKPOINT_FILE,
             lease=self.lease,
         )
@@ -218,10 +223,15 @@ class _Run:
         parts = [self.dataset.digest, asdict(self.clip), setup.frozen_sha256]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
-    def _draft_card(self, trained: Trained, data: GatheredData, setup: EncoderSetup) -> ModelCard:
+    def _assess(self, trained: Trained, data: GatheredData) -> Quality:
         self.reporter.progress(0, 1, "choosing thresholds")
         quality = assess(trained.detector, data.videos, self.domain, stride=self.clip.window_stride)
         self.reporter.progress(1, 1, "choosing thresholds")
+        return quality
+
+    def _draft_card(
+        self, trained: Trained, data: GatheredData, setup: EncoderSetup, quality: Quality
+    ) -> ModelCard:
         return ModelCard(
             name=self.model_name,
             domain=self.domain.name,

@@ -2,7 +2,7 @@
 // station outlives remounts, because Streamlit makes a new element whenever something above it comes
 // or goes, and a video must go on playing.
 
-import { Station } from "./station.js";
+import { Station, rememberPosition } from "./station.js";
 
 /** @typedef {import("./station.js").StationData} StationData */
 
@@ -25,6 +25,12 @@ class Place {
 
   /** @param {StationData} data */
   update(data) {
+    const linked = JSON.stringify([data.video.id, data.at_us]);
+    if (data.at_us !== null && linked !== followed) {
+      followed = linked;
+      rememberPosition(data.video.id, data.at_us);
+      if (this.station?.data.video.id === data.video.id) void this.station.player.seekToUs(data.at_us);
+    }
     const about = JSON.stringify([data.user, data.video, data.domain]);
     if (this.station && about === this.about) {
       if (JSON.stringify(data.tokens) !== JSON.stringify(this.station.data.tokens)) this.station.renew(data);
@@ -57,6 +63,8 @@ class Place {
 
 /** @type {Place | null} */
 let parked = null;
+/** The link that was followed last; it leads somewhere once, then the station keeps its own place. */
+let followed = "";
 /** @type {WeakMap<Element, Place>} */
 const places = new WeakMap();
 

@@ -14,6 +14,7 @@ import { ExactPlayer } from "./player.js";
 /** @typedef {import("./parts.js").Parts} Parts */
 /**
  * @typedef {{user: string, video: {id: string, name: string, codec: string},
+ *   at_us: number | null,
  *   domain: {name: string, title: string, guide: string, tolerance_us: number, event_types: import("./panels/inspector.js").DeclaredType[]},
  *   tokens: {video: string, labels: string, annotator: string}}} StationData
  */
@@ -379,7 +380,7 @@ export class Station {
 }
 
 /** Where this tab was in a video, over a remount, a switch and a reload. @param {string} video @param {number} us */
-function rememberPosition(video, us) {
+export function rememberPosition(video, us) {
   try {
     sessionStorage.setItem(`prismata.at/${video}`, String(us));
   } catch {
