@@ -324,6 +324,17 @@ def test_the_child_is_nice_offers_itself_to_the_oom_killer_and_leaves_no_core(mo
     }
 
 
+@pytest.mark.parametrize(("ours", "childs"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_the_childs_threads_sleep_while_they_wait_unless_a_person_wants_otherwise(
+    monkeypatch, ours, childs
+):
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    if ours:
+        monkeypatch.setenv("OMP_WAIT_POLICY", ours)
+    outcome, _ = run(speaking_child('say("result", policy=os.environ["OMP_WAIT_POLICY"])'))
+    assert outcome.result == {"policy": childs}
+
+
 def test_one_supervisor_serves_several_threads_at_once():
     supervisor = ChildSupervisor()
     outcomes = {}
