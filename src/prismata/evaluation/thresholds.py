@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from prismata.core.errors import InvalidInputError
 from prismata.core.events import Event, EventType
@@ -47,6 +48,15 @@ class ThresholdChoice:
     """By rising threshold."""
     note: str = ""
     """Why it is not simply the best one; empty if it is."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values: what was chosen, what else could be, and the whole curve."""
+        return {
+            "threshold": self.threshold,
+            "for_precision_0.9": self.for_precision(0.9),
+            "for_recall_0.95": self.for_recall(0.95),
+            "points": [asdict(point) for point in self.curve],
+        }
 
     def for_precision(self, wanted: float) -> float | None:
         """Return the lowest threshold with at least this precision, or None."""

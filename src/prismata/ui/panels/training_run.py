@@ -16,10 +16,12 @@ from prismata.evaluation.report import NO_VALUE, format_percent
 from prismata.ui.context import workbench
 from prismata.ui.panels.mistakes import show_mistakes
 from prismata.ui.panels.notices import guarded, plain, show_notice
+from prismata.ui.panels.precision_recall import show_precision_recall
 from prismata.ui.panels.progress import show_end, show_progress
 
 _REFRESH_SECONDS = 1.0
 _KEPT_ON_CANCEL = "Cancelling keeps the last checkpoint; `prismata train --resume` goes on from it."
+_SPLIT_WORDS = {"train": "training", "val": "validation"}
 _CURVES = {"val_map_point": "points", "val_map_segment": "segments"}
 
 
@@ -70,6 +72,11 @@ def _show_ended(domain: Domain, run: TrainingRunRecord) -> None:
         with report:
             show_metrics(run.metrics)
         with curves:
+            show_precision_recall(
+                domain.event_types,
+                run.metrics.get("curves", {}),
+                chosen_on=_SPLIT_WORDS.get(run.metrics.get("chosen_on", ""), "validation"),
+            )
             _show_curves(run.history)
         show_mistakes(domain, run.metrics.get("mistakes", ()))
         return

@@ -14,6 +14,7 @@ from prismata.core.time import TimeSpan, to_us
 from prismata.domains import Domain
 from prismata.evaluation import (
     Mistake,
+    ThresholdChoice,
     choose_threshold,
     evaluate,
     product_criterion,
@@ -35,6 +36,8 @@ class Quality:
     notes: list[str]
     metrics: dict[str, Any]
     """Split → evaluation report."""
+    curves: dict[str, dict[str, Any]]
+    """Event type → what every threshold gives on the videos it was chosen on."""
     mistakes: list[Mistake]
     """The worst on held-out videos; on those of training if there are no others."""
 
@@ -120,7 +123,12 @@ def assess(
         if part
     }
     chosen_on: Split = "val" if "val" in scored else "train"
-    rules, notes = _choose(scored[chosen_on], domain)
+    choices = _choose(scored[chosen_on], domain)
+    rules = {
+        name: replace(rule, threshold=choices[name].threshold)
+        for name, rule in domain.rules.items()
+    }
+    notes = [f"{name}: {choice.note}" for name, choice in choices.items() if choice.note]
     if chosen_on == "train":
         notes.append("no validation videos: thresholds come from the training videos")
     splits: tuple[Split, ...] = ("val", "test")
@@ -130,26 +138,23 @@ def assess(
         chosen_on,
         notes,
         {split: _measure(part, domain, rules) for split, part in held_out.items()},
+        {name: choice.to_dict() for name, choice in choices.items()},
         _worst(list((held_out or scored).values()), domain, rules),
     )
 
 
-def _choose(scored: _Scored, domain: Domain) -> tuple[dict[str, GroupingRule], list[str]]:
-    rules, notes = dict(domain.rules), []
-    for event_type in domain.event_types:
-        rule = rules[event_type.name]
-        choice = choose_threshold(
+def _choose(scored: _Scored, domain: Domain) -> dict[str, ThresholdChoice]:
+    return {
+        event_type.name: choose_threshold(
             scored.truth,
-            _GroupAt(scored, event_type, rule),
+            _GroupAt(scored, event_type, domain.rules[event_type.name]),
             event_type,
             videos=list(scored.tracks),
             ignored=scored.unknown,
             criterion=product_criterion(event_type, tolerance_us=to_us(domain.tolerance_seconds)),
         )
-        rules[event_type.name] = replace(rule, threshold=choice.threshold)
-        if choice.note:
-            notes.append(f"{event_type.name}: {choice.note}")
-    return rules, notes
+        for event_type in domain.event_types
+    }
 
 
 def _worst(

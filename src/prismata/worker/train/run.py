@@ -130,6 +130,8 @@ class _Run:
             metrics={
                 **published.metrics,
                 "seconds": seconds,
+                "chosen_on": quality.chosen_on,
+                "curves": quality.curves,
                 "mistakes": [item.to_dict() for item in quality.mistakes],
             },
             checkpoint_key=self.prefix + CHECKPOINT_FILE,
