@@ -13,6 +13,7 @@ from prismata.cli.evaluate import choose_videos, detect_missing
 from prismata.core.errors import InvalidInputError
 from prismata.evaluation.comparison import PrecisionDifference
 from prismata.services.compare import Comparison, compare_models
+from prismata.services.lineage import model_lineage
 from prismata.services.models import (
     ForeignModel,
     Normalization,
@@ -77,6 +78,35 @@ def show_model(
         output.print_json(json.dumps(describe_model(model), default=str))
         for sentence in card_sentences(model.card):
             notes.print(sentence, markup=False)
+
+
+@app.command("lineage")
+def lineage(
+    name: Annotated[str, typer.Argument(help="Name or id.")], as_json: JsonOption = False
+) -> None:
+    """Tell where a model comes from: its training run, dataset version, videos and labels."""
+    with open_workbench() as bench:
+        found = model_lineage(bench, name)
+    if as_json:
+        print_json(found.to_dict())
+        return
+    for sentence in found.sentences():
+        output.print(sentence, markup=False)
+    if found.teachers:
+        types = sorted({label for item in found.teachers for label in item.labels})
+        print_table(
+            f"{len(found.teachers)} videos",
+            ("video", "split", *types, "hard negatives"),
+            [
+                (
+                    item.name or f"{item.video_id} (removed)",
+                    item.split,
+                    *(str(item.labels.get(label, 0)) for label in types),
+                    str(item.hard_negatives),
+                )
+                for item in found.teachers
+            ],
+        )
 
 
 @app.command("promote")

@@ -12,6 +12,7 @@ from prismata.catalog import DetectionRunRecord, VideoRecord
 from prismata.core.events import Event, EventType
 from prismata.core.modelcard import ModelCard
 from prismata.formats import ExportVideo, write_events_csv
+from prismata.services.lineage import model_lineage
 from prismata.services.regroup import Regrouped, regroup
 from prismata.ui import state
 from prismata.ui.context import workbench
@@ -87,6 +88,9 @@ def show_events(video: VideoRecord, result: Result) -> Seek | None:
         key = f"{state.RESULT_TABLE}:{run.id}:{hash(found.events)}"
         rows = show_event_table(found.events, found.event_types, key=key)
     _show_downloads(video, run, found)
+    with st.expander("Where this comes from", icon=":material/account_tree:"):
+        for sentence in model_lineage(workbench(), run.model_id).sentences():
+            st.markdown(plain(sentence))
     if not rows:
         return None
     event = found.events[rows[0]]

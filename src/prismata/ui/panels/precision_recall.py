@@ -41,7 +41,9 @@ def _frame(event_types: Sequence[EventType], curves: Mapping[str, Any]) -> pd.Da
     return pd.DataFrame(rows)
 
 
-def _chart(frame: pd.DataFrame, event_types: Sequence[EventType]) -> alt.LayerChart | alt.FacetChart:
+def _chart(
+    frame: pd.DataFrame, event_types: Sequence[EventType]
+) -> alt.LayerChart | alt.FacetChart:
     titles = [item.title for item in event_types]
     shapes = [_SHAPES[index % len(_SHAPES)] for index in range(len(titles))]
     axis = alt.Scale(domain=[0, 1.02])
