@@ -65,6 +65,8 @@ class VideoRecord:
     notes: tuple[str, ...]
     """What the scan found worth telling a person."""
     created_at: datetime
+    grouped_by: str = ""
+    """Who moved it into this group; empty: it has been in it since it was taken in."""
 
 
 @dataclass(frozen=True, slots=True)

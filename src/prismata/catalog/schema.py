@@ -97,6 +97,7 @@ class VideoRow(Row):
     max_step_us: Mapped[int] = mapped_column(BigInteger)
     timeline_key: Mapped[str] = mapped_column(PlainText)
     group_name: Mapped[str] = mapped_column(PlainText, index=True)
+    grouped_by: Mapped[str] = mapped_column(PlainText, server_default=text("''"))
     domain: Mapped[str] = mapped_column(PlainText, index=True)
     notes: Mapped[list[str]] = mapped_column(JSON)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)

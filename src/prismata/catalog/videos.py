@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NotRequired, TypedDict, Unpack
 
 from sqlalchemy import func, select
@@ -36,6 +36,7 @@ class NewVideo(TypedDict):
     timeline_key: str
     group_name: NotRequired[str]
     """By default the name: a group of its own."""
+    grouped_by: NotRequired[str]
     domain: NotRequired[str]
     notes: NotRequired[Sequence[str]]
 
@@ -67,6 +68,7 @@ class VideoRepository:
                     created_at=self._database.now(),
                 )
                 row.group_name = check_text(fields.get("group_name", "")).strip() or name
+                row.grouped_by = fields.get("grouped_by", "")
                 row.domain = fields.get("domain", "")
                 session.add(row)
                 session.flush()
@@ -114,7 +116,7 @@ class VideoRepository:
         # Sorted here, because the two databases collate text differently.
         return sorted(records, key=lambda video: video.name)
 
-    def set_group(self, video_id: str, group_name: str) -> VideoRecord:
+    def set_group(self, video_id: str, group_name: str, *, author: str = "") -> VideoRecord:
         """Put a video into a group; an empty name makes it a group of its own.
 
         Raises:
@@ -123,7 +125,32 @@ class VideoRepository:
         with self._database.write() as session:
             row = get_row(session, VideoRow, video_id, "video", lock=True)
             row.group_name = check_text(group_name).strip() or row.name
+            row.grouped_by = author
             return _to_record(row)
+
+    def regroup(self, changes: Mapping[str, tuple[str, str]], *, author: str) -> None:
+        """Put many videos into other groups, all or none.
+
+        Args:
+            changes: Video id → the group it is thought to be in, and the one it is to be in.
+            author: Who wants that.
+
+        Raises:
+            NotFoundError: If one of the videos is gone.
+            ConflictError: If one is in another group than it is thought to be.
+        """
+        with self._database.write() as session:
+            # In one order for all who do this, so that two of them never wait for each other.
+            for video_id in sorted(changes):
+                before, after = changes[video_id]
+                row = get_row(session, VideoRow, video_id, "video", lock=True)
+                if row.group_name != before:
+                    raise ConflictError(
+                        f"{row.name!r} is in group {row.group_name!r} now and no longer in "
+                        f"{before!r}; nothing was changed, look at the groups again"
+                    )
+                row.group_name = check_text(after).strip() or row.name
+                row.grouped_by = author
 
     def remove(self, video_id: str) -> VideoRemoval:
         """Remove a video with its annotations, detections and detection runs; tell how many.
@@ -185,4 +212,5 @@ def _to_record(row: VideoRow) -> VideoRecord:
         domain=row.domain,
         notes=tuple(row.notes),
         created_at=row.created_at,
+        grouped_by=row.grouped_by,
     )

@@ -10,6 +10,8 @@ import typer
 
 from prismata.catalog import DatasetVersionRecord, FrozenAnnotation
 from prismata.cli.console import JsonOption, notes, output, print_json, print_table
+from prismata.cli.dataset_duplicates import show_duplicates
+from prismata.cli.dataset_groups import group_by_pattern
 from prismata.core.time import to_seconds
 from prismata.services.dataset_diff import DatasetDiff, diff_datasets
 from prismata.services.datasets import plan_dataset
@@ -17,6 +19,8 @@ from prismata.services.workbench import Workbench
 from prismata.wiring import open_workbench
 
 app = typer.Typer(no_args_is_help=True)
+app.command("groups")(group_by_pattern)
+app.command("duplicates")(show_duplicates)
 
 _DIGEST_SHOWN = 12
 

@@ -139,7 +139,7 @@ def group_videos(
     with open_workbench() as bench:
         videos = [bench.catalog.videos.find(name) for name in names]
         for video in videos:
-            bench.catalog.videos.set_group(video.id, group)
+            bench.catalog.videos.set_group(video.id, group, author=bench.settings.author)
     notes.print(f"{len(videos)} videos belong to {group!r} now", markup=False)
 
 

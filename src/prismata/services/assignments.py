@@ -9,11 +9,13 @@ from prismata.catalog import JobRecord
 from prismata.core.ports import Assignment
 from prismata.services.detect import assign_detection
 from prismata.services.models import assign_export
+from prismata.services.near_duplicates import assign_comparison
 from prismata.services.prepare import assign_preparation
 from prismata.services.train import assign_training
 from prismata.services.workbench import Workbench
 
 _KINDS: Mapping[str, Callable[[Workbench, JobRecord], Assignment]] = {
+    "compare": assign_comparison,
     "detect": assign_detection,
     "export": assign_export,
     "prepare": assign_preparation,

@@ -147,7 +147,7 @@ def plan_dataset(
             f"`prismata labels import FILE --domain {domain_name}`"
         )
     check_declared(domain, usable)
-    known = _known_by_video(bench, domain_name, annotations)
+    known = known_by_video(bench, domain_name, annotations)
     videos = [video for video in bench.catalog.videos.list() if known.get(video.id)]
     split = plan_split(
         videos,
@@ -155,7 +155,7 @@ def plan_dataset(
         val_share=val_share,
         test_share=test_share,
         fixed=fixed,
-        known_us={name: _total_us(spans) for name, spans in known.items()},
+        known_us={name: total_us(spans) for name, spans in known.items()},
     )
     unseen = len(known) - len(videos)
     if unseen:
@@ -172,7 +172,7 @@ def plan_dataset(
         {
             video.id: known[video.id]
             for video in videos
-            if _total_us(known[video.id]) < video.duration_us
+            if total_us(known[video.id]) < video.duration_us
         },
         split,
     )
@@ -214,10 +214,16 @@ def create_dataset(
     return version, planned.split
 
 
-def _known_by_video(
+def known_by_video(
     bench: Workbench, domain_name: str, labels: Sequence[EventRecord]
 ) -> dict[str, tuple[TimeSpan, ...]]:
-    """Return what is known of each video that belongs to the domain."""
+    """Return what is known of each video that belongs to the domain, by its id.
+
+    Args:
+        bench: The workbench.
+        domain_name: The domain.
+        labels: All annotations of the domain.
+    """
     by_video: dict[str, list[EventRecord]] = {}
     for item in labels:
         by_video.setdefault(item.video_id, []).append(item)
@@ -233,7 +239,8 @@ def _known_by_video(
     }
 
 
-def _total_us(spans: Sequence[TimeSpan]) -> int:
+def total_us(spans: Sequence[TimeSpan]) -> int:
+    """Return how long stretches are together, in microseconds."""
     return sum(span.duration_us for span in spans)
 
 

@@ -14,6 +14,7 @@ SEEN_WITHIN_SECONDS = 30.0
 """A worker that was not seen for so long is not counted."""
 
 _DOINGS = {
+    "compare": "Compare videos of",
     "detect": "Detect",
     "export": "Export",
     "prepare": "Prepare",
@@ -84,7 +85,7 @@ def title_of_job(job: JobRecord) -> str:
     params = job.params
     if job.kind == "train":
         return f"{doing} {params.get('model_name') or params.get('domain', '')}".strip()
-    subject = str(params.get("video") or params.get("model") or "")
+    subject = str(params.get("video") or params.get("model") or params.get("subject") or "")
     if job.kind == "detect" and params.get("model"):
         subject = f"{subject} with {params['model']}"
     return f"{doing} {subject}".strip()

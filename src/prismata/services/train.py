@@ -20,6 +20,7 @@ from prismata.core.jobs import JobState, ResourceClass
 from prismata.core.ports import Assignment, ChildLimits, ChildOutcome, MessageHandler
 from prismata.services.admission import job_need_mb
 from prismata.services.datasets import create_dataset
+from prismata.services.near_duplicates import Subject, read_report
 from prismata.services.workbench import LiveJob, Workbench
 
 _DECLARED_MB = {"frozen": 900.0, "whole": 1500.0}
@@ -53,7 +54,7 @@ class PreparedTraining:
     run: TrainingRunRecord
     dataset: DatasetVersionRecord
     note: str
-    """Anything unusual about the split; empty if there is nothing."""
+    """Anything unusual about the split and shared footage; empty if there is nothing."""
 
 
 def prepare_training(bench: Workbench, request: TrainRequest) -> PreparedTraining:
@@ -76,7 +77,11 @@ def prepare_training(bench: Workbench, request: TrainRequest) -> PreparedTrainin
         "training": {"seed": request.seed, **request.recipe},
         "clip": dict(request.clip),
     }
-    return _prepare(bench, dataset, recipe, note=plan.note, model_name=request.model_name)
+    # What is known about shared footage is told; to look for it takes a person who asks.
+    subject = Subject(dataset.name, dataset.domain, plan.splits, plan.groups)
+    notes = (plan.note, read_report(bench, subject).warning())
+    note = " ".join(part for part in notes if part)
+    return _prepare(bench, dataset, recipe, note=note, model_name=request.model_name)
 
 
 def prepare_resume(bench: Workbench, run_name: str) -> PreparedTraining:

@@ -134,3 +134,20 @@ def test_a_removed_video_takes_its_events_and_runs_along_and_tells_how_many(make
     for use in (catalog.videos.get, catalog.videos.remove):
         with pytest.raises(NotFoundError, match=gone.id):
             use(gone.id)
+
+
+def test_many_videos_change_their_groups_together_or_not_at_all(make, catalog):
+    one, two = make.video("one.mp4"), make.video("two.mp4", group_name="hall")
+    catalog.videos.regroup(
+        {one.id: ("one.mp4", "hall"), two.id: ("hall", " street ")}, author="anna"
+    )
+    stored = [catalog.videos.get(video.id) for video in (one, two)]
+    assert [(video.group_name, video.grouped_by) for video in stored] == [
+        ("hall", "anna"),
+        ("street", "anna"),
+    ]
+    with pytest.raises(ConflictError, match=r"'two\.mp4' is in group 'street' now"):
+        catalog.videos.regroup({one.id: ("hall", "x"), two.id: ("hall", "x")}, author="ben")
+    with pytest.raises(NotFoundError):
+        catalog.videos.regroup({one.id: ("hall", "x"), "nobody": ("hall", "x")}, author="ben")
+    assert [catalog.videos.get(video.id) for video in (one, two)] == stored

@@ -10,7 +10,7 @@ from prismata.core.events import Event
 from prismata.services.datasets import create_dataset
 from prismata.services.ingest import ingest_file
 from prismata.services.labels import add_label
-from prismata.testing.synth import render_flashes
+from prismata.testing.synth import render_ball_throw, render_flashes
 
 
 @pytest.fixture
@@ -88,3 +88,49 @@ def test_what_differs_between_two_versions_is_told_label_by_label(prismata, benc
 
     same = prismata("datasets", "diff", newer.name, newer.name)
     assert same.out.strip() == f"{newer.name} holds what {newer.name} holds"
+
+
+def test_groups_by_a_pattern_are_shown_and_then_stored(prismata, bench, rooms):
+    label(bench, rooms[0], 500_000, 900_000)
+    label(bench, rooms[1], 700_000)
+    dry = prismata("datasets", "groups", "flashes", "--pattern", r"room-(\d)")
+    assert "2 of 2 videos would be in another group" in dry.out
+    assert "Nothing was written" in dry.err
+    assert [video.group_name for video in bench.catalog.videos.list()] == [
+        "room-1.mp4",
+        "room-2.mp4",
+    ]
+    told = prismata("datasets", "groups", "flashes", "--pattern", r"room-(\d)", "--apply", "--json")
+    assert (told.json["stored"], told.json["applied"]) == (2, True)
+    assert [row["events"] for row in told.json["groups"]] == [2, 1]
+    assert {row["split"] for row in told.json["groups"]} == {"train", "val"}
+    assert [(video.group_name, video.grouped_by) for video in bench.catalog.videos.list()] == [
+        ("1", "tester"),
+        ("2", "tester"),
+    ]
+    refused = prismata("datasets", "groups", "flashes", "--pattern", "room")
+    assert refused.code == 64
+    assert "puts all 2 videos into one group, 'room'" in refused.err
+
+
+def test_shared_footage_is_listed_and_is_no_failure(prismata, bench, tmp_path):
+    film = render_ball_throw(tmp_path / "film.mp4", seconds=5, seed=4).path
+    copy = tmp_path / "copy.mp4"
+    copy.write_bytes(film.read_bytes() + (16).to_bytes(4, "big") + b"free" + bytes(8))
+    for path in (film, copy):
+        video = ingest_file(bench, path, domain="ball_throw").video
+        add_label(bench, video, "ball_throw", Event.point("release", 3_000_000))
+    told = prismata("datasets", "duplicates", "ball_throw")
+    assert told.code == 0
+    assert "1 pairs share footage, 1 of them in different splits" in told.out
+    assert "prismata videos group GROUP VIDEO" in told.err
+    found = prismata("datasets", "duplicates", "ball_throw", "--json").json
+    assert (found["leaks"], found["not_compared"], found["comparison"]) == (1, 0, None)
+    (pair,) = found["found"]
+    assert (sorted(pair["videos"]), pair["offset_s"]) == (["copy.mp4", "film.mp4"], 0.0)
+    assert pair["similarity"] == 1.0
+    prismata("videos", "group", "both", "film.mp4", "copy.mp4")
+    alone = prismata("datasets", "duplicates", "ball_throw")
+    assert alone.code == 0
+    assert "All videos are in one group, so there is nothing to compare." in alone.err
+    assert prismata("datasets", "duplicates", "nowhere").code == 66
