@@ -16,7 +16,7 @@ from prismata.cli.console import (
     print_json,
     print_table,
 )
-from prismata.core.time import format_time, to_seconds
+from prismata.core.time import to_seconds
 from prismata.services.near_duplicates import (
     DuplicateReport,
     compare_videos,
@@ -60,24 +60,21 @@ def show_duplicates(
 def _print_report(report: DuplicateReport) -> None:
     if report.found:
         print_table(
-            f"{len(report.found)} pairs share footage, {len(report.leaks)} of them in different "
-            "splits",
-            ("video", "split", "from", "video", "split", "from", "shared s", "offset s", "alike"),
+            f"pairs that share footage: {len(report.found)}, in different splits: "
+            f"{len(report.leaks)}",
+            ("video", "shares with", "splits", "shared s", "offset s", "alike"),
             [
                 (
                     item.first,
-                    item.splits[0],
-                    format_time(item.first_span.start_us),
                     item.second,
-                    item.splits[1],
-                    format_time(item.second_span.start_us),
+                    " / ".join(item.splits) if item.leaks else item.splits[0],
                     f"{to_seconds(item.overlap_us):.1f}",
                     f"{to_seconds(item.offset_us):+.2f}",
                     f"{item.similarity:.2f}",
                 )
                 for item in report.found
             ],
-            right="from,shared s,offset s,alike",
+            right="shared s,offset s,alike",
         )
         notes.print(
             "Put videos that share footage into one group: `prismata videos group GROUP VIDEO…`, "

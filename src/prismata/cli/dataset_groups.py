@@ -39,7 +39,7 @@ def group_by_pattern(
     if as_json:
         print_json({**plan.to_dict(), "applied": apply, "stored": changed})
         return
-    _print_plan(plan)
+    _print_plan(plan, stored=apply)
     if apply:
         notes.print(
             f"{changed} videos are in another group now; frozen versions keep the groups they had"
@@ -48,9 +48,10 @@ def group_by_pattern(
         notes.print("Nothing was written: this was a dry run. Add --apply to store it.")
 
 
-def _print_plan(plan: GroupPlan) -> None:
+def _print_plan(plan: GroupPlan, *, stored: bool) -> None:
+    are = "are" if stored else "would be"
     print_table(
-        f"{len(plan.changed)} of {len(plan.videos)} videos would be in another group",
+        f"{len(plan.changed)} of {len(plan.videos)} videos {are} in another group",
         ("video", "group now", "group", ""),
         [
             (

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from prismata.core.time import MICROSECONDS, TimeSpan
 from prismata.media.signatures import RATE
 
+RULES = 1
+"""To be raised when something else counts as shared: then all is compared again."""
 LAG = RATE // 2
 """Samples over which a change is looked at: in half a second movement stands out of the noise of
 coding, which stays as small as it is between neighbours."""
@@ -25,8 +27,12 @@ STILL_RMS = 1.25
 AGREE = 0.6
 """Agreement of two instants (a cosine) above which they speak for a shared stretch."""
 SIMILAR = 0.75
-"""Agreement over a whole stretch from which on it counts as the same footage. Measured in
-benchmarks/near_duplicates.py: other footage of one camera reaches 0.62, copies 0.85 and more."""
+"""Agreement over a whole stretch from which on it counts as the same footage."""
+OVERLAY_CELLS = 6
+"""So many cells may change alike in any two recordings: a clock or a watermark in the picture."""
+ELSEWHERE = 0.4
+"""Agreement over the stretch that the other cells need. Measured in benchmarks/near_duplicates.py:
+two recordings of one camera with such an overlay reach 0.21, copies of clips 0.52 and more."""
 SAME_PLACE = 0.8
 """Correlation of the pictures themselves: it has to be the same scene, too."""
 ENOUGH = 3 * RATE
@@ -61,12 +67,7 @@ class Motion:
         strength = np.empty(count, np.float32)
         for start in range(0, count, _BLOCK):
             rows = slice(start, min(start + _BLOCK, count))
-            earlier, later = self._pictures(rows), self._pictures(rows, LAG)
-            scenes = _centred((later + earlier) / np.float32(2))
-            block = _centred(later - earlier)
-            # Light that goes on scales the picture: what is left is what moves in it.
-            share = (block * scenes).sum(1) / np.maximum((scenes * scenes).sum(1), 1e-6)
-            block -= share[:, None] * scenes
+            block = _movement(self._pictures(rows), self._pictures(rows, LAG))
             changes[rows], strength[rows] = _unit(block), np.sqrt((block * block).mean(1))
         return changes, strength
 
@@ -84,12 +85,16 @@ class Motion:
         """`(M,)` float32 root mean square of each change, in grey levels."""
         return self._parts[1]
 
-    def scenes(self, begin: int, stop: int) -> NDArray[np.float32]:
-        """Return the `(stop - begin, S * S)` float32 pictures before these changes.
+    def scenes(self, places: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the `(N, S * S)` float32 pictures before these changes, centred, of length 1."""
+        picked = self.signature[places]
+        return _unit(_centred(picked.reshape(len(picked), -1).astype(np.float32)))
 
-        Without their mean, of length 1.
-        """
-        return _unit(_centred(self._pictures(slice(begin, stop))))
+    def movement(self, places: NDArray[np.int64], cells: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the `(N, C)` float32 changes of some cells alone, in grey levels."""
+        flat = self.signature.reshape(len(self.signature), -1)
+        earlier, later = (flat[np.ix_(moments, cells)] for moments in (places, places + LAG))
+        return _movement(earlier.astype(np.float32), later.astype(np.float32))
 
     @cached_property
     def moving(self) -> NDArray[np.bool_]:
@@ -151,10 +156,8 @@ def find_shared(
     need = max(LEAST, min(ENOUGH, -(-fewest // 2)))
     best: tuple[float, SharedFootage] | None = None
     for offset in _offsets(first, second):
-        found = _best_stretch(first, second, offset, need)
-        if found is None or found[1].similarity < least_similarity:
-            continue
-        if best is None or found[0] > best[0]:
+        found = _best_stretch(first, second, offset, need, least_similarity)
+        if found is not None and (best is None or found[0] > best[0]):
             best = found
     return None if best is None else best[1]
 
@@ -175,7 +178,7 @@ def _offsets(first: Motion, second: Motion) -> list[int]:
 
 
 def _best_stretch(
-    first: Motion, second: Motion, offset: int, need: int
+    first: Motion, second: Motion, offset: int, need: int, least_similarity: float
 ) -> tuple[float, SharedFootage] | None:
     """Return the stretch at one offset for which most speaks, if that is enough."""
     start = max(0, offset)
@@ -190,10 +193,13 @@ def _best_stretch(
     ours, theirs = first.strength[one][inside], second.strength[two][inside]
     agreeing = float((cosines[inside] * ours * theirs).sum())
     similarity = agreeing / float(np.sqrt((ours * ours).sum() * (theirs * theirs).sum()))
-    here = first.scenes(start + begin, start + stop)
-    there = second.scenes(start + begin - offset, start + stop - offset)
-    place = float((here * there).sum(1).mean())
-    if place < SAME_PLACE:
+    # A long stretch is judged by a part of its instants: it is not to fill the memory.
+    places = start + inside[:: 1 + len(inside) // _BLOCK]
+    if (
+        similarity < least_similarity
+        or float((first.scenes(places) * second.scenes(places - offset)).sum(1).mean()) < SAME_PLACE
+        or _elsewhere(first, second, places, places - offset) < ELSEWHERE
+    ):
         return None
     weight = float((cosines[inside] - AGREE).sum())
     return weight, SharedFootage(
@@ -201,6 +207,20 @@ def _best_stretch(
         _span(start + begin - offset, start + stop - offset),
         min(similarity, 1.0),
     )
+
+
+def _elsewhere(
+    first: Motion, second: Motion, ours: NDArray[np.int64], theirs: NDArray[np.int64]
+) -> float:
+    """Return how well changes at these places agree outside of the cells that change most."""
+    everywhere = np.arange(first.signature[0].size)
+    energy = (first.movement(ours, everywhere) ** 2).sum(0)
+    energy += (second.movement(theirs, everywhere) ** 2).sum(0)
+    rest = np.argsort(energy)[:-OVERLAY_CELLS]
+    # Anew from these cells alone: a strong change moves mean and light of the whole picture.
+    one, two = first.movement(ours, rest), second.movement(theirs, rest)
+    scale = float(np.sqrt((one * one).sum() * (two * two).sum()))
+    return float((one * two).sum()) / max(scale, 1e-6)
 
 
 def _heaviest(weights: NDArray[np.float64]) -> tuple[int, int]:
@@ -214,6 +234,16 @@ def _heaviest(weights: NDArray[np.float64]) -> tuple[int, int]:
 def _span(begin: int, end: int) -> TimeSpan:
     """Return the time of samples `[begin, end)`; a change begins `LAG` samples before its end."""
     return TimeSpan(begin * MICROSECONDS // RATE, (end - 1 + LAG) * MICROSECONDS // RATE)
+
+
+def _movement(earlier: NDArray[np.float32], later: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the change from picture to picture, row by row, without what light does."""
+    scenes = _centred((later + earlier) / np.float32(2))
+    changes = _centred(later - earlier)
+    # Light that goes on scales the picture: what is left is what moves in it.
+    share = (changes * scenes).sum(1) / np.maximum((scenes * scenes).sum(1), 1e-6)
+    changes -= share[:, None] * scenes
+    return changes
 
 
 def _centred(rows: NDArray[np.float32]) -> NDArray[np.float32]:

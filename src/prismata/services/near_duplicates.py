@@ -25,6 +25,7 @@ from prismata.core.ports import (
 )
 from prismata.core.time import TimeSpan, to_seconds
 from prismata.domains import DomainRegistry
+from prismata.media.likeness import RULES
 from prismata.media.signatures import FORMAT
 from prismata.services.admission import job_need_mb
 from prismata.services.datasets import plan_dataset
@@ -32,6 +33,9 @@ from prismata.services.workbench import LiveJob, Workbench
 
 _DECLARED_MB = 400.0
 """What a comparison takes before any was seen: two videos of a few hours, and the decoder."""
+
+_MADE_BY = [FORMAT, RULES]
+"""What a result depends on beside the videos; others do not count any more."""
 
 COMPARE_CHILD = (sys.executable, "-m", "prismata.worker.compare")
 
@@ -322,7 +326,7 @@ class _Kept:
             if job.state is JobState.SUCCEEDED
         ]
         result = jobs[0].result if jobs else None
-        if not result or result["format"] != FORMAT:
+        if not result or result["made_by"] != _MADE_BY:
             return cls({}, (), (), {})
         return cls(
             result["groups"],
@@ -342,7 +346,7 @@ class _Kept:
         known = [item for item in self.found if frozenset((item["first"], item["second"])) in now]
         still = {*(key for key in self.too_still if key in groups), *result["too_still"]}
         return {
-            "format": FORMAT,
+            "made_by": _MADE_BY,
             "groups": dict(groups),
             "found": [*known, *result["found"]],
             "too_still": sorted(still),

@@ -122,7 +122,7 @@ def test_shared_footage_is_listed_and_is_no_failure(prismata, bench, tmp_path):
         add_label(bench, video, "ball_throw", Event.point("release", 3_000_000))
     told = prismata("datasets", "duplicates", "ball_throw")
     assert told.code == 0
-    assert "1 pairs share footage, 1 of them in different splits" in told.out
+    assert "pairs that share footage: 1, in different splits: 1" in told.out
     assert "prismata videos group GROUP VIDEO" in told.err
     found = prismata("datasets", "duplicates", "ball_throw", "--json").json
     assert (found["leaks"], found["not_compared"], found["comparison"]) == (1, 0, None)

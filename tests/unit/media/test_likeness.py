@@ -82,6 +82,27 @@ def test_the_same_movement_in_another_place_is_not_shared():
     assert shared(walk(6, seed=1), elsewhere) is None
 
 
+def with_clock(signature, seed=77):
+    """Four cells in which digits change, the same in all recordings."""
+    digits = np.random.default_rng(seed).uniform(0, 255, (200, 2, 2)).astype(np.uint8)
+    signature = signature.copy()
+    signature[:, 1:3, 1:3] = digits[np.arange(len(signature)) // (RATE // 2)]
+    return signature
+
+
+def test_a_clock_in_the_picture_is_not_shared_footage():
+    quiet = [with_clock(walk(20, seed=seed, noise=0.3)) for seed in (1, 2)]
+    empty = [np.repeat(background()[None], 160, axis=0) for _ in range(2)]
+    noisy = [
+        with_clock(np.rint(one + np.random.default_rng(n).normal(0, 0.4, one.shape)).astype("u1"))
+        for n, one in enumerate(empty)
+    ]
+    assert not Motion(noisy[0]).is_too_still
+    assert shared(*noisy) is None
+    assert shared(*quiet) is None
+    assert shared(quiet[0], recoded(quiet[0])).offset_us == 0
+
+
 def test_light_that_goes_on_and_off_alike_proves_nothing():
     rng = np.random.default_rng(0)
     level = np.repeat(rng.uniform(0.5, 1.4, 12), RATE)[:, None, None]

@@ -8,7 +8,6 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from prismata.catalog import Split
 from prismata.core.errors import UserError
 from prismata.core.time import format_time
 from prismata.domains import Domain
@@ -19,9 +18,9 @@ from prismata.ui.context import can_train_here, workbench
 from prismata.ui.panels.models import show_models
 from prismata.ui.panels.notices import plain, refuse, show_notice, show_waiting_notices
 from prismata.ui.panels.pickers import pick_domain
+from prismata.ui.panels.shared_footage import show_shared_footage
 from prismata.ui.panels.training_run import show_training_run
-
-_SPLITS: dict[Split, str] = {"train": "training", "val": "validation", "test": "held out"}
+from prismata.ui.panels.video_groups import PARTS, show_video_groups
 
 RECIPES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "first": (
@@ -101,6 +100,8 @@ def _show_data(domain: Domain) -> SplitPlan | None:
     _show_videos(domain, planned, counts)
     if planned.split.note:
         show_notice("info", planned.split.note)
+    show_video_groups(domain.name, seed=_seed())
+    show_shared_footage(domain.name, planned)
     return planned.split
 
 
@@ -108,11 +109,11 @@ def _show_videos(domain: Domain, planned: DatasetPlan, counts: Counter[tuple[str
     videos, plan = planned.videos, planned.split
     parts = Counter(plan.splits.values())
     total = sum(counts.values())
-    words = [f"{parts[split]} for {word}" for split, word in _SPLITS.items() if parts[split]]
+    words = [f"{parts[split]} for {word}" for split, word in PARTS.items() if parts[split]]
     st.markdown(f"**{total} labels in {len(videos)} videos**, {', '.join(words)}")
     columns: dict[str, list[Any]] = {
         "Video": [video.name for video in videos],
-        "Part": [_SPLITS[plan.splits[video.id]] for video in videos],
+        "Part": [PARTS[plan.splits[video.id]] for video in videos],
         "Group": [video.group_name for video in videos],
         "Length": [format_time(video.duration_us) for video in videos],
     }

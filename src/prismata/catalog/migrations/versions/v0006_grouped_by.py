@@ -12,4 +12,6 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column("video", sa.Column("grouped_by", sa.String(), nullable=False, server_default=sa.text("''")))
+    op.add_column(
+        "video", sa.Column("grouped_by", sa.String(), nullable=False, server_default=sa.text("''"))
+    )
