@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from prismata.core.coverage import CoverageSpan, known_spans, unknown_spans
 from prismata.core.events import Event, EventType
+from prismata.core.targets import HARD_NEGATIVE_WEIGHT, build_targets
 from prismata.evaluation import EvaluationProtocol, evaluate
-from prismata.training.data import HARD_NEGATIVE_WEIGHT, build_targets
 
 TYPES = (EventType("hit", "point"), EventType("stay", "segment"))
 STEP_US = 100

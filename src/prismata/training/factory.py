@@ -12,11 +12,11 @@ from torch import Tensor
 from torch.utils.data import Dataset, IterableDataset
 
 from prismata.core.events import Event
+from prismata.core.targets import build_targets
 from prismata.core.time import FrameTimeline, to_us
 from prismata.domains import Domain
 from prismata.media import open_video, scan
 from prismata.postprocess import window_centres, window_indices
-from prismata.training.data import build_targets
 from prismata.training.encoders import build_encoder
 from prismata.training.heads import CnnLstm, CnnLstmHead
 from prismata.training.recipe import Recipe

@@ -24,6 +24,8 @@ PLAYER = "player"
 UPLOAD = "upload"
 RECIPE = "train.recipe"
 SEED = "train.seed"
+PREVIEW = "train.preview"
+PREVIEW_SEED = "train.preview.seed"
 JOB_TABLE = "jobs.table"
 JOBS_ENDED = "jobs.ended"
 

@@ -17,7 +17,8 @@ if find_spec("torch") is None:
 else:
     import torch
 
-    from prismata.training.data import LabelledVideo, build_targets
+    from prismata.core.targets import build_targets
+    from prismata.training.data import LabelledVideo
     from prismata.training.heads import CnnLstmHead, HeadSpec
     from prismata.training.loop import TrainingTask
     from prismata.training.model import Detector

@@ -10,7 +10,8 @@ from prismata.core.events import Event, EventType
 from prismata.core.modelcard import ModelCard
 from prismata.core.recipes import ClipSpec
 from prismata.core.scores import ScoreTrack
-from prismata.training.data import LabelledVideo, build_targets
+from prismata.core.targets import build_targets
+from prismata.training.data import LabelledVideo
 from prismata.worker.train.calibration import choose_calibration_rows, near_events
 from prismata.worker.train.rescoring import measure_events, score_differences, seconds_of
 from prismata.worker.train.stretches import choose_stretches

@@ -8,10 +8,11 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from prismata.core.architectures import DEFAULT_ARCHITECTURE
 from prismata.core.errors import UserError
 from prismata.core.time import format_time
 from prismata.domains import Domain
-from prismata.services.datasets import DatasetPlan, SplitPlan, plan_dataset
+from prismata.services.datasets import DatasetPlan, plan_dataset
 from prismata.services.train import TrainRequest, prepare_training, start_training
 from prismata.ui import state
 from prismata.ui.context import can_train_here, workbench
@@ -19,6 +20,7 @@ from prismata.ui.panels.models import show_models
 from prismata.ui.panels.notices import plain, refuse, show_notice, show_waiting_notices
 from prismata.ui.panels.pickers import pick_domain
 from prismata.ui.panels.shared_footage import show_shared_footage
+from prismata.ui.panels.training_preview import show_training_preview
 from prismata.ui.panels.training_run import show_training_run
 from prismata.ui.panels.video_groups import PARTS, show_video_groups
 
@@ -66,7 +68,8 @@ def show() -> None:
     with start:
         st.subheader("2 · Recipe")
         if plan is not None:
-            _show_start(domain)
+            chosen = _show_start(domain)
+            show_training_preview(domain, plan, architecture=chosen)
         else:
             st.caption("Comes when there are labels.")
         show_waiting_notices()
@@ -77,7 +80,7 @@ def show() -> None:
     show_models(domain.name)
 
 
-def _show_data(domain: Domain) -> SplitPlan | None:
+def _show_data(domain: Domain) -> DatasetPlan | None:
     bench = workbench()
     labels = [
         item
@@ -102,7 +105,7 @@ def _show_data(domain: Domain) -> SplitPlan | None:
         show_notice("info", planned.split.note)
     show_video_groups(domain.name, seed=_seed())
     show_shared_footage(domain.name, planned)
-    return planned.split
+    return planned
 
 
 def _show_videos(domain: Domain, planned: DatasetPlan, counts: Counter[tuple[str, str]]) -> None:
@@ -136,13 +139,14 @@ def _show_videos(domain: Domain, planned: DatasetPlan, counts: Counter[tuple[str
         )
 
 
-def _show_start(domain: Domain) -> None:
+def _show_start(domain: Domain) -> str:
+    """Show the recipes and the button; return the architecture that is chosen."""
     if not can_train_here():
         st.markdown(
             "**Training needs PyTorch, which is not installed here.** Everything else works."
         )
         st.code('pip install "prismata[train]"', language="bash")
-        return
+        return DEFAULT_ARCHITECTURE
     chosen = st.radio(
         "Recipe",
         list(RECIPES),
@@ -162,6 +166,7 @@ def _show_start(domain: Domain) -> None:
         on_click=_start,
         args=(domain.name, chosen, int(epochs)),
     )
+    return str(RECIPES[chosen][2]["architecture"])
 
 
 def _seed() -> int:

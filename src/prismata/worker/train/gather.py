@@ -12,12 +12,13 @@ from prismata.core.child import ChildReporter
 from prismata.core.coverage import unknown_spans
 from prismata.core.events import Event
 from prismata.core.recipes import ClipSpec
+from prismata.core.targets import build_targets, choose_dilation
 from prismata.core.time import to_us
 from prismata.detection.arrays import ArrayCache, VideoSource
 from prismata.detection.runtimes import OnnxEncoder
 from prismata.domains import Domain
 from prismata.services.workbench import Workbench
-from prismata.training.data import LabelledVideo, build_targets, choose_dilation
+from prismata.training.data import LabelledVideo
 from prismata.training.recipe import Recipe
 from prismata.worker.train.encoder_setup import EncoderSetup
 
@@ -55,7 +56,9 @@ def gather(
     total = sum(record.duration_us for record in records.values())
     feature_size = encoder.feature_size if encoder is not None else 0
     samples = clip.target_fps * total / 1e6 + len(records)
-    dilation = choose_dilation(recipe, events=len(dataset.content), samples=round(samples))
+    dilation = choose_dilation(
+        recipe.architecture, recipe.dilation, events=len(dataset.content), samples=round(samples)
+    )
     # However small the cache is to be: what this run needs has to stay until it ends.
     needed = round(samples * feature_size * _FLOAT32_BYTES * _MARGIN)
     bound = bench.settings.feature_cache_bytes
