@@ -82,6 +82,7 @@ def test_it_finds_the_flashes_and_says_everything_that_was_really_used(
         assert found["start_frame"] == flashes.timeline.index_at(found["start_us"])
         assert found["clip_start_s"] < found["start_s"] == found["end_s"] < found["clip_end_s"]
         assert found["score"] > 0.99
+        assert found["confidence"] is None, "its card does not say what scores mean"
     assert result["schema"] == "prismata.detection/1"
     assert result["status"] == "ok"
     assert result["video"] == {"frames": 120, "duration_s": 4.0, "variable_rate": False}

@@ -97,7 +97,16 @@ def test_from_videos_to_a_model_and_back_to_events(prismata, pair, rooms, tmp_pa
     assert result["parity"]["max_score_difference"] <= 1e-4
     assert 0 < result["thresholds"]["flash"] <= 1
     assert result["quantization"]["reason"].startswith("already cheap")
-    assert "already cheap" in prismata("models", "show", "spine")
+    shown = prismata("models", "show", "spine")
+    assert "already cheap" in shown
+    motion = result["metrics"]["val"]["motion"]
+    assert (motion["videos"], motion["whole"]) == (1, True)
+    # White frames in a dark room are what moves most, so motion alone is no bad guess.
+    assert 0.1 < motion["points"] <= 1
+    meaning = result["calibration"]["flash"]
+    assert meaning["events"] > 0
+    assert meaning["method"] != "none" or "candidate events" in meaning["note"]
+    assert ("has meant a true 'flash'" in shown) == (meaning["method"] != "none")
 
     prismata("models", "promote", "spine")
     bundle_run = detect(prismata, "spine")
@@ -117,7 +126,12 @@ def test_from_videos_to_a_model_and_back_to_events(prismata, pair, rooms, tmp_pa
     # Learned, and not guessed: white frames in a dark room are not hard.
     assert measured["report"]["points"]["mean"] > 0.5
     assert len(bundle_run["result"]["events"]) == len(rooms[1].events)
-    assert report.read_text().startswith("<!doctype html>")
+    for event in bundle_run["result"]["events"]:
+        assert (event["confidence"] is None) == (meaning["method"] == "none")
+    page = report.read_text()
+    assert page.startswith("<!doctype html>")
+    assert "Motion alone reaches" in page
+    assert "What a score means" in page
 
     exported = tmp_path / "exported"
     written = prismata("export", "spine", "--to", exported, "--classic", "--json")

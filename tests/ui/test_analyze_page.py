@@ -73,6 +73,29 @@ def test_a_run_finds_the_flashes_and_shows_them(open_page, bench, video, model, 
     assert page.box("Video").value == video.id
 
 
+def test_what_a_score_has_meant_stands_beside_it(open_page, bench, video, add_bundle, flashes):
+    entry = {"a": 1.0, "b": -1.0, "method": "platt"}
+    plain = add_bundle()
+    told = bench.catalog.models.add(
+        name="told",
+        domain="flashes",
+        domain_version=1,
+        bundle_key=plain.bundle_key,
+        kind="bundle",
+        card=plain.card | {"name": "told", "calibration": {"flash": entry}},
+    )
+    bench.catalog.models.set_stage(plain.id, "production")
+    detect(bench, video, plain)
+    assert "Confidence" not in open_page("analyze").test.dataframe[0].value
+    bench.catalog.models.set_stage(told.id, "production")
+    detect(bench, video, told)
+    table = open_page("analyze").test.dataframe[0].value
+    odds = table["Score"] / (1 - table["Score"])
+    expected = odds / (odds + np.e)
+    assert np.allclose(table["Confidence"], expected, atol=1e-3)
+    assert (table["Confidence"] < table["Score"]).all()
+
+
 def test_labels_make_the_picture_a_verdict(open_page, bench, video, model, flashes):
     for event in flashes.events:
         bench.catalog.events.add_annotations(video.id, "flashes", 1, [event], "ada")

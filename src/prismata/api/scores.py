@@ -15,6 +15,7 @@ from prismata.api.answers import forbidden, refusal
 from prismata.api.asking import TOKEN_HEADER, in_thread, token_of
 from prismata.catalog import DetectionRunRecord
 from prismata.core.errors import InvalidInputError, UserError
+from prismata.evaluation import confidence_of
 from prismata.services.access import is_token_valid
 from prismata.services.score_tiles import ScoreDesk
 from prismata.services.workbench import Workbench
@@ -87,6 +88,7 @@ class ScoreRoutes:
                 "event_type": event.event_type,
                 "kind": event.kind,
                 "score": event.score,
+                "confidence": confidence_of(found.calibration, event.event_type, event.score),
             }
             for event in found.events
         ]

@@ -161,21 +161,29 @@ def _print_events(report: VideoReport) -> None:
     if not events:
         output.print(f"{report.video}: 0 events", markup=False)
         return
+    # What an older run left has no confidence, and a model without a calibration gives none.
+    said = any(event.get("confidence") is not None for event in events)
+    columns = ("event", "start", "end", "score", *(("confidence",) if said else ()), "frame")
     print_table(
         f"{report.video}: {len(events)} events",
-        ("event", "start", "end", "score", "frame"),
+        columns,
         [
             (
                 event["event_type"],
                 format_time(event["start_us"]),
                 format_time(event["end_us"]) if event["kind"] == "segment" else "",
                 f"{event['score']:.2f}",
+                *((_percent(event.get("confidence")),) if said else ()),
                 event["start_frame"],
             )
             for event in events
         ],
-        right="start,end,score,frame",
+        right="start,end,score,confidence,frame",
     )
+
+
+def _percent(confidence: float | None) -> str:
+    return "" if confidence is None else f"{100 * confidence:.0f} %"
 
 
 def _how(report: VideoReport) -> str:

@@ -21,7 +21,7 @@ from prismata.core.architectures import ARCHITECTURES, DEFAULT_ARCHITECTURE
 from prismata.core.errors import InvalidInputError
 from prismata.core.ports import ChildOutcome
 from prismata.core.protocol import Message
-from prismata.services.models import card_sentences
+from prismata.services.models import card_sentences, motion_beside, motion_remark
 from prismata.services.train import (
     PreparedTraining,
     TrainRequest,
@@ -187,6 +187,14 @@ def _epoch_line(row: dict[str, Any]) -> str:
     return "  ".join(parts)
 
 
+def _mean_line(split: str, kind: str, report: dict[str, Any]) -> str:
+    means = report[kind]
+    beside = f"chance {means['chance'] or 0.0:.3f}"
+    if found := motion_beside(report, kind):
+        beside += f", motion {found[0]:.3f}{found[1]}"
+    return f"{split}: mAP {kind} {means['mean']:.3f} ({beside})"
+
+
 def _report(prepared: PreparedTraining, outcome: ChildOutcome, *, as_json: bool) -> None:
     result = outcome.result or {}
     if as_json:
@@ -207,8 +215,9 @@ def _report(prepared: PreparedTraining, outcome: ChildOutcome, *, as_json: bool)
             for kind in ("points", "segments"):
                 means = report.get(kind)
                 if means and means["mean"] is not None:
-                    chance = means["chance"] or 0.0
-                    output.print(f"{split}: mAP {kind} {means['mean']:.3f} (chance {chance:.3f})")
+                    output.print(_mean_line(split, kind, report), markup=False)
+            if remark := motion_remark(report):
+                notes.print(remark, markup=False)
         for sentence in card_sentences(result):
             output.print(sentence, markup=False)
         notes.print(

@@ -42,6 +42,9 @@ class ModelCard:
     """Recipe, seed, epochs, wall time, machine."""
     metrics: dict[str, Any] = field(default_factory=dict)
     """What the evaluation measured on the validation split."""
+    calibration: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Event type name → what its scores mean: a line on their logit and how well it holds; empty =
+    never fitted."""
     parity: dict[str, Any] = field(default_factory=dict)
     """Largest difference between the trained and the exported model on the check clip."""
     quantization: dict[str, Any] = field(default_factory=dict)

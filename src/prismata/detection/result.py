@@ -12,6 +12,7 @@ from prismata.core.modelcard import ModelCard
 from prismata.core.time import FrameTimeline, to_seconds
 from prismata.detection.pipeline import PipelineOutput
 from prismata.detection.runtimes import RuntimeInfo
+from prismata.evaluation import confidence_of
 from prismata.postprocess import view_clip, window_centres
 
 SCHEMA = "prismata.detection/1"
@@ -21,7 +22,9 @@ def event_to_dict(event: Event, card: ModelCard, timeline: FrameTimeline) -> dic
     """Return one event with its times in microseconds and seconds, its frames and viewing clip.
 
     `start_frame` is the frame on screen at the start; `end_frame` the last one inside the event.
+    `confidence` is the share of such scores that meant a true event, None if the card does not say.
     """
+    confidence = confidence_of(card.calibration, event.event_type, event.score)
     clip = view_clip(event, card.rules[event.event_type], timeline.duration_us)
     last = max(event.start_us, event.end_us - 1) if event.kind == "segment" else event.start_us
     return {
@@ -32,6 +35,7 @@ def event_to_dict(event: Event, card: ModelCard, timeline: FrameTimeline) -> dic
         "start_s": to_seconds(event.start_us),
         "end_s": to_seconds(event.end_us),
         "score": round(float(event.score or 0.0), 6),
+        "confidence": None if confidence is None else round(confidence, 6),
         "start_frame": timeline.index_at(min(event.start_us, timeline.duration_us - 1)),
         "end_frame": timeline.index_at(min(last, timeline.duration_us - 1)),
         "clip_start_s": to_seconds(clip.start_us),

@@ -1,11 +1,17 @@
-"""What detections are worth: matching, average precision, counts, thresholds, reports.
+"""What detections are worth: matches, average precision, thresholds, confidence, reports.
 
 Invariant: all functions take video id → events and never read a video, a track file or a database.
 `html_report` is imported by its own name; nothing else here writes files.
 """
 
 from prismata.evaluation.bootstrap import bootstrap_interval
-from prismata.evaluation.chance import cadence_guesses
+from prismata.evaluation.calibration import (
+    calibrate,
+    confidence_of,
+    judge_candidates,
+    uncalibrated,
+)
+from prismata.evaluation.chance import cadence_guesses, motion_scores
 from prismata.evaluation.counting import EventCounts, count_events
 from prismata.evaluation.frames import FrameQuality, frame_auc
 from prismata.evaluation.matching import Match, match_events
@@ -35,13 +41,18 @@ __all__ = [
     "TypeReport",
     "bootstrap_interval",
     "cadence_guesses",
+    "calibrate",
     "choose_threshold",
+    "confidence_of",
     "count_events",
     "evaluate",
     "frame_auc",
+    "judge_candidates",
     "match_events",
+    "motion_scores",
     "point_average_precision",
     "product_criterion",
     "segment_average_precision",
+    "uncalibrated",
     "worst_mistakes",
 ]

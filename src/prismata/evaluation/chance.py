@@ -1,13 +1,19 @@
-"""The guess that any model has to beat: events at a fixed cadence."""
+"""The guesses that any model has to beat: events at a fixed cadence, and wherever much moves."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from prismata.core.coverage import unknown_spans
 from prismata.core.events import Event, EventType
 from prismata.core.time import TimeSpan
 from prismata.evaluation.matching import EventsByVideo, of_type
+
+MOTION_HALVINGS = 12
+"""How rare a movement has to be to get score 1: one sample in 4096."""
 
 
 def cadence_guesses(
@@ -52,3 +58,20 @@ def cadence_guesses(
             index += 1
         offset_us = end_of_stretch_us
     return guesses
+
+
+def motion_scores(energy: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return `(K,)` float32 scores in [0, 1] of one video's `(K,)` motion energies.
+
+    Only ranks count, within the video: a camera that shakes, a large picture or a bright one give
+    no higher scores. The score is how often the number of samples with at least this energy is half
+    of all again, over `MOTION_HALVINGS`: half of the samples get less than 1/12, one in 64 gets
+    1/2. Plain ranks would be spread evenly, and then half a video is above half of any
+    threshold: no peak would ever end. The least energy always has score 0.
+    """
+    if energy.size == 0:
+        return np.zeros(0, np.float32)
+    rising = np.sort(energy)
+    at_least = energy.size - np.searchsorted(rising, energy, side="left")
+    halvings = np.log2(energy.size / at_least)
+    return np.clip(halvings / MOTION_HALVINGS, 0, 1).astype(np.float32)

@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from html import escape
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from prismata.core.errors import InvalidInputError
-from prismata.core.events import Event, EventKind, EventType
+from prismata.core.events import PALETTE, Event, EventKind, EventType
 from prismata.core.time import format_time, to_seconds
+from prismata.evaluation.reliability_svg import draw_reliability
 from prismata.evaluation.report import (
     NO_VALUE,
     EvaluationReport,
@@ -48,6 +50,10 @@ class ReportData:
     """Event type name → the threshold that the detections were made with."""
     provenance: Mapping[str, str] = field(default_factory=dict)
     """What was measured with what: model, encoder, dataset version, machine, date, times."""
+    calibration: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Event type name → what its scores mean, as on the model card; without it nothing is said."""
+    baselines: tuple[str, ...] = ()
+    """Sentences about what a guess reaches that the figures of this report do not hold."""
 
 
 def render_report(data: ReportData, path: Path) -> None:
@@ -78,9 +84,11 @@ def render_html(data: ReportData) -> str:
         f"<h1>{escape(data.title)}</h1>",
         _subtitle(data.report),
         _cards(data.report),
+        "".join(f"<p>{escape(sentence)}</p>" for sentence in data.baselines),
         _notes(data.report),
         *(_kind_section(data.report, kind) for kind in _KIND_TITLES),
         _frames(data.report),
+        _reliability(data),
         _videos(data),
         _provenance(data.provenance),
     ]
@@ -224,6 +232,57 @@ def _frames(report: EvaluationReport) -> str:
         + "".join(reasons)
     )
     return "<h2>Single instants</h2>" + _table(head, rows, caption)
+
+
+def _reliability(data: ReportData) -> str:
+    parts = []
+    for number, item in enumerate(data.event_types, start=1):
+        entry = data.calibration.get(item.name)
+        if entry is None:
+            continue
+        color = item.color or PALETTE[(number - 1) % len(PALETTE)]
+        drawn = draw_reliability(item.title, entry, color, f"reliability-{number}")
+        parts.append(f"<h3>{escape(item.title)}</h3><p>{escape(_said(entry))}</p>{drawn}")
+        if entry["bins"]:
+            rows = [
+                [
+                    f"{part['from']:.2f} to {part['to']:.2f}",
+                    str(part["events"]),
+                    format_percent(part["mean_confidence"]),
+                    format_percent(part["share_true"]),
+                ]
+                for part in entry["bins"]
+            ]
+            head = ["Said", "Candidate events", "Said on average", "True"]
+            parts.append(_table(head, rows, f"The bars of {item.title} as numbers."))
+    return "<h2>What a score means</h2>" + "".join(parts) if parts else ""
+
+
+def _said(entry: Mapping[str, Any]) -> str:
+    """Say what was fitted, and what that was measured to be worth."""
+    fitted = {
+        "none": "Nothing was fitted, so scores stand for themselves.",
+        "temperature": f"Confidence is the score with its logit times {entry['a']:.2f}.",
+        "platt": f"Confidence is the score with its logit times {entry['a']:.2f}, "
+        f"{entry['b']:+.2f}.",
+    }[entry["method"]]
+    words = [
+        f"{fitted} {_count(entry['events'], 'candidate event')} of "
+        f"{_count(entry['videos'], 'validation video')} were looked at, {entry['true_events']} of "
+        "them true."
+    ]
+    errors = {
+        "with confidences": entry["ece_after"],
+        "with scores": entry["ece_before"],
+    }
+    known = [f"{value:.3f} {name}" for name, value in errors.items() if value is not None]
+    if known:
+        words.append(
+            f"Expected calibration error {', '.join(known)}; measured on {entry['measured_on']}. "
+            f"So few events would show about {entry['ece_if_perfect']:.3f} even if all were right."
+        )
+    note = entry["note"]
+    return " ".join([*words, *([f"{note[:1].upper()}{note[1:]}."] if note else [])])
 
 
 def _videos(data: ReportData) -> str:

@@ -16,11 +16,14 @@ from prismata.catalog import JobRecord, ModelRecord
 from prismata.core.errors import ConflictError, InvalidInputError, NotFoundError
 from prismata.core.modelcard import ModelCard
 from prismata.core.ports import Assignment, ChildLimits, MessageHandler
+from prismata.evaluation import confidence_of
 from prismata.services.train import TRAIN_CHILD
 from prismata.services.workbench import Workbench
 
 Normalization = Literal["imagenet", "unit", "none"]
 FOREIGN_FILE = "model.onnx"
+TOLD_SCORE = 0.8
+"""The score whose meaning is told as an example; a lower one if the model never says it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,10 +215,11 @@ def describe_model(model: ModelRecord) -> dict[str, Any]:
 def card_sentences(card: Mapping[str, Any]) -> list[str]:
     """Return what a person should know of a model before using it, from its card.
 
-    Whether an 8-bit encoder goes along and what it loses, and what the motion gate costs; nothing
-    of what was never tried.
+    What its scores have meant, whether an 8-bit encoder goes along and what it loses, and what the
+    motion gate costs; nothing of what was never tried.
     """
-    sentences = []
+    calibration = card.get("calibration") or {}
+    sentences = [calibration_sentence(name, entry) for name, entry in calibration.items()]
     if quantization := card.get("quantization"):
         word = "yes" if quantization.get("accepted") else "no"
         sentences.append(
@@ -224,6 +228,51 @@ def card_sentences(card: Mapping[str, Any]) -> list[str]:
     if note := (card.get("motion_gate_cost") or {}).get("note"):
         sentences.append(f"{_sentence(note)}{_checked(card['motion_gate_cost'])}")
     return sentences
+
+
+def calibration_sentence(event_type: str, entry: Mapping[str, Any]) -> str:
+    """Return what the scores of one event type have meant, from its entry on the card."""
+    if entry["method"] == "none":
+        return f"What a score of {event_type!r} means is not known: {entry['note']}."
+    highest = min(TOLD_SCORE, entry["highest_score"])
+    share = confidence_of({event_type: entry}, event_type, highest) or 0.0
+    basis = (
+        f"{entry['events']} candidate events, {entry['true_events']} of them true, in "
+        f"{entry['videos']} validation video{'' if entry['videos'] == 1 else 's'}"
+    )
+    if entry["ece_after"] is not None:
+        basis = (
+            f"ECE {entry['ece_after']:.2f} after calibration, {entry['ece_before']:.2f} before, on "
+            f"{entry['measured_on']}; {basis}"
+        )
+    note = f" {_sentence(entry['note'])}" if entry["note"] else ""
+    return (
+        f"A score of {highest:.2f} has meant a true {event_type!r} in {100 * share:.0f} of 100 "
+        f"cases ({basis}).{note}"
+    )
+
+
+def motion_beside(report: Mapping[str, Any], kind: str) -> tuple[float, str] | None:
+    """Return what motion alone reaches in a report of a card, and on how much of the videos.
+
+    Args:
+        report: Of one split.
+        kind: `points` or `segments`.
+
+    Returns:
+        The mean average precision, and `on N s of them` if not all was seen, else an empty text.
+        None if it was not measured.
+    """
+    motion = report.get("motion") or {}
+    if motion.get(kind) is None:
+        return None
+    return motion[kind], "" if motion["whole"] else f" on {motion['seconds']:.0f} s of them"
+
+
+def motion_remark(report: Mapping[str, Any]) -> str:
+    """Return why a report of a card does not say what motion alone reaches; empty if it does."""
+    note = (report.get("motion") or {}).get("note")
+    return _sentence(note) if note else ""
 
 
 def _sentence(reason: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from prismata.catalog import DetectionRunRecord
 from prismata.core.events import Event, EventType
@@ -25,6 +26,8 @@ class Regrouped:
     event_types: tuple[EventType, ...]
     thresholds: dict[str, float]
     """Event type → threshold that was used here."""
+    calibration: dict[str, dict[str, Any]]
+    """Event type → what its scores mean, of the model card."""
 
 
 def used_rules(bench: Workbench, run: DetectionRunRecord) -> dict[str, GroupingRule]:
@@ -66,6 +69,7 @@ def regroup(
         track,
         card.event_types,
         {name: rule.threshold for name, rule in rules.items()},
+        card.calibration,
     )
 
 

@@ -6,10 +6,13 @@ import platform
 from pathlib import Path
 from typing import Any
 
+from prismata.core.modelcard import ModelCard
 from prismata.core.time import to_seconds
 from prismata.evaluation.html_report import ReportData, render_report
+from prismata.evaluation.report import format_percent
 from prismata.evaluation.timeline_svg import VideoPicture
 from prismata.services.evaluate import Evaluation
+from prismata.services.models import motion_beside, motion_remark
 
 
 def write_report(evaluation: Evaluation, path: Path, *, title: str = "") -> None:
@@ -38,6 +41,8 @@ def write_report(evaluation: Evaluation, path: Path, *, title: str = "") -> None
             ),
             thresholds={name: rule.threshold for name, rule in card.rules.items()},
             provenance=_provenance(evaluation),
+            calibration=card.calibration,
+            baselines=_baselines(card),
         ),
         path,
     )
@@ -51,6 +56,23 @@ def evaluation_dict(evaluation: Evaluation) -> dict[str, Any]:
         "thresholds": {name: rule.threshold for name, rule in evaluation.card.rules.items()},
         "report": evaluation.report.to_dict(),
     }
+
+
+def _baselines(card: ModelCard) -> tuple[str, ...]:
+    """Say what motion alone reached when the model was made; a report sees no frames itself."""
+    val = card.metrics.get("val") or {}
+    sentences = []
+    for kind, title in (("points", "instants"), ("segments", "stretches")):
+        found, mean = motion_beside(val, kind), val.get(kind)
+        if found is not None and mean:
+            model, chance = (format_percent(mean[name]) for name in ("mean", "chance"))
+            sentences.append(
+                f"Motion alone reaches a mean average precision of {format_percent(found[0])} for "
+                f"{title} on the validation videos of the training{found[1]}; the model reached "
+                f"{model} there, and chance {chance}."
+            )
+    remark = motion_remark(val)
+    return (*sentences, *([remark] if remark else []))
 
 
 def _provenance(evaluation: Evaluation) -> dict[str, str]:

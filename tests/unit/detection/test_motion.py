@@ -1,3 +1,4 @@
+import itertools
 import time
 from types import SimpleNamespace
 
@@ -10,7 +11,7 @@ from prismata.core.errors import InvalidInputError
 from prismata.core.recipes import MotionGate
 from prismata.detection import encoding
 from prismata.detection.encoding import FrameFeatures
-from prismata.detection.motion import LUMA, MotionFilter, brightness_grid
+from prismata.detection.motion import LUMA, MotionEnergy, MotionFilter, brightness_grid
 
 STEP_US = 200_000
 GATE = MotionGate(threshold=4.0, max_hold_seconds=2.0)
@@ -51,6 +52,25 @@ def test_a_still_picture_is_encoded_only_when_it_was_held_long_enough():
 def test_the_noise_of_a_camera_is_no_motion():
     marks = gate_frames(still(50, noise=8), instants(50), GATE)
     assert marks.sum() == 5
+
+
+class TestEnergy:
+    def test_it_is_the_mean_difference_to_the_frame_before(self):
+        frames = np.full((4, 28, 28, 3), 100, np.uint8)
+        frames[2:] += 30
+        frames[3, :14] += 10
+        energy = MotionEnergy().of(frames)
+        assert energy.dtype == np.float32
+        assert energy == pytest.approx([0, 0, 30, 5], abs=1e-3)
+
+    @given(st.lists(st.integers(0, 7), max_size=6))
+    @settings(max_examples=25, deadline=None)
+    def test_how_frames_are_cut_into_calls_changes_nothing(self, sizes):
+        frames = np.random.default_rng(0).integers(0, 256, (20, 28, 28, 3), np.uint8)
+        whole, cut = MotionEnergy().of(frames), MotionEnergy()
+        edges = [0, *np.minimum(np.cumsum(sizes), 20).tolist(), 20]
+        parts = [cut.of(frames[a:b]) for a, b in itertools.pairwise(edges)]
+        assert np.array_equal(np.concatenate(parts), whole)
 
 
 def test_something_small_that_moves_is_encoded_in_every_frame():

@@ -4,7 +4,7 @@ import pytest
 from prismata.core.events import Event, EventType
 from prismata.core.scores import ScoreTrack
 from prismata.core.time import TimeSpan
-from prismata.evaluation import cadence_guesses, frame_auc
+from prismata.evaluation import cadence_guesses, frame_auc, motion_scores
 from prismata.evaluation.ignoring import clipped_union_us, without_ignored
 
 GOAL = EventType("goal")
@@ -85,6 +85,17 @@ def test_guesses_are_spread_over_the_time_that_is_scored():
         "a": [37],
         "b": [92],
     }
+
+
+def test_motion_is_scored_by_how_rare_it_is_in_its_video():
+    energy = np.arange(4096, dtype=np.float32)
+    scores = motion_scores(energy)
+    assert scores[0] == 0
+    assert scores[2048] == pytest.approx(1 / 12)
+    assert scores[4096 - 64] == pytest.approx(0.5)
+    assert scores[-1] == pytest.approx(1)
+    assert motion_scores(np.zeros(50, np.float32)).tolist() == [0] * 50
+    assert motion_scores(np.zeros(0, np.float32)).size == 0
 
 
 def test_events_in_ignored_stretches_are_left_out_by_their_middle():

@@ -252,3 +252,110 @@ def test_the_file_is_complete_or_not_there(tmp_path):
 def test_events_of_a_type_that_is_not_reported_are_refused():
     with pytest.raises(InvalidInputError, match="'save', which is not reported; known are fall"):
         render_html(data(truth=(Event.point("save", 0),)))
+
+
+def meaning(**changed):
+    """What a card keeps of one event type, with three bins measured on the test split."""
+    shares = ((0.05, 0.02, 40), (0.2, 0.3, 40), (0.85, 0.5, 38))
+    bins = [
+        {
+            "from": said - 0.05,
+            "to": said + 0.05,
+            "events": events,
+            "mean_confidence": said,
+            "share_true": true,
+        }
+        for said, true, events in shares
+    ]
+    return {
+        "a": 0.5,
+        "b": -0.25,
+        "method": "platt",
+        "events": 120,
+        "true_events": 38,
+        "videos": 6,
+        "measured_on": "test",
+        "ece_before": 0.15,
+        "ece_after": 0.04,
+        "ece_if_perfect": 0.035,
+        "bins": bins,
+        "note": "",
+    } | changed
+
+
+class TestReliability:
+    def diagram(self, page):
+        start = page.index('<svg class="timeline" id="reliability-1"')
+        return parse(page[start : page.index("</svg>", start) + 6])
+
+    def test_each_bar_stands_where_it_was_said_and_is_as_high_as_it_was_true(self):
+        svg = self.diagram(render_html(replace(data(), calibration={"goal": meaning()})))
+        bars = [item for item in svg.iter("rect") if item.get("class") == "fill edge"]
+        heights = [float(bar.get("height")) for bar in bars]
+        assert heights == pytest.approx([0.02 * 240, 0.3 * 240, 0.5 * 240], abs=0.1)
+        middles = [float(bar.get("x")) + float(bar.get("width")) / 2 for bar in bars]
+        assert middles == pytest.approx([46 + 240 * x for x in (0.05, 0.2, 0.85)], abs=0.1)
+        gaps = [item for item in svg.iter("rect") if item.get("class") == "gap"]
+        assert float(gaps[2].get("height")) == pytest.approx(0.35 * 240, abs=0.1)
+        (diagonal,) = [item for item in svg.iter("line") if item.get("class") == "threshold"]
+        corners = [float(diagonal.get(name)) for name in ("x1", "y1", "x2", "y2")]
+        assert corners == [46, 262, 286, 22]
+
+    def test_it_can_be_read_without_being_seen(self):
+        page = render_html(replace(data(), calibration={"goal": meaning()}))
+        svg = self.diagram(page)
+        assert svg.get("role") == "img"
+        assert svg.get("aria-labelledby") == "reliability-1-t reliability-1-d"
+        titles = [item.text for item in svg.iter("title")]
+        assert titles[0] == "How often Goal was true, by confidence"
+        assert "said 0.80 to 0.90, true 50 % of 38" in titles
+        assert "said 0.85, true 0.50 (38 events)" in next(iter(svg.iter("desc"))).text
+        counts = [item.text for item in svg.iter("text") if (item.text or "").isdigit()]
+        assert counts == ["40", "40", "38"]
+        words = " ".join(parsed(page).words)
+        assert "Confidence is the score with its logit times 0.50, -0.25." in words
+        assert "120 candidate events of 6 validation videos were looked at, 38 of them true." in (
+            words
+        )
+        assert "0.040 with confidences, 0.150 with scores; measured on test." in words
+        assert "So few events would show about 0.035 even if all were right." in words
+        assert "0.80 to 0.90 38 85.0 % 50.0 %" in " ".join(words.split())
+
+    def test_bars_that_crowd_are_all_there_and_not_all_counted(self):
+        crowd = [
+            {"from": x, "to": x, "events": 7, "mean_confidence": x, "share_true": 0.0}
+            for x in (0.0, 0.01, 0.02, 1.0)
+        ]
+        svg = self.diagram(render_html(replace(data(), calibration={"goal": meaning(bins=crowd)})))
+        bars = [item for item in svg.iter("rect") if item.get("class") == "fill edge"]
+        assert len(bars) == 4
+        for bar in bars:
+            assert float(bar.get("x")) >= 46
+            assert float(bar.get("x")) + float(bar.get("width")) <= 286.01
+            assert float(bar.get("width")) == 6
+        assert [item.text for item in svg.iter("text")].count("7") == 2
+
+    def test_what_was_not_fitted_is_said_and_nothing_is_drawn(self):
+        few = meaning(
+            method="none",
+            bins=[],
+            ece_before=None,
+            ece_after=None,
+            events=1,
+            true_events=1,
+            videos=1,
+            note="there are 1 true and 0 false candidate events",
+        )
+        page = render_html(replace(data(), calibration={"goal": few}))
+        assert 'id="reliability' not in page
+        words = " ".join(parsed(page).words)
+        assert "Nothing was fitted, so scores stand for themselves." in words
+        assert "There are 1 true and 0 false candidate events." in words
+
+    def test_a_model_that_never_learned_it_has_no_section(self):
+        assert "What a score means" not in render_html(data())
+
+
+def test_what_motion_reaches_stands_on_the_page():
+    page = render_html(replace(data(), baselines=("Motion alone reaches <21> %.",)))
+    assert "<p>Motion alone reaches &lt;21&gt; %.</p>" in page

@@ -13,6 +13,8 @@ from prismata.services.models import (
     card_sentences,
     describe_model,
     export_model,
+    motion_beside,
+    motion_remark,
     promote_model,
 )
 from prismata.testing.tiny_onnx import write_classic_onnx
@@ -143,6 +145,59 @@ def test_the_copy_of_a_bundle_can_be_moved_anywhere(bench, add_bundle, tmp_path)
     export_model(bench, "flash-detector", tmp_path / "exported")
     moved = shutil.move(tmp_path / "exported", tmp_path / "elsewhere")
     assert load_bundle(moved, threads=1).encoder.feature_size == 16
+
+
+def calibrated(**changed):
+    return {
+        "a": 0.5,
+        "b": 0.2,
+        "method": "platt",
+        "events": 120,
+        "true_events": 38,
+        "videos": 6,
+        "highest_score": 0.99,
+        "measured_on": "test",
+        "ece_before": 0.15,
+        "ece_after": 0.04,
+        "note": "",
+    } | changed
+
+
+def test_a_card_says_in_a_sentence_what_a_score_has_meant():
+    # logit(0.8) = 1.386, half of it and 0.2 more is 0.893, and that is the logit of 0.71.
+    (told,) = card_sentences({"calibration": {"release": calibrated()}})
+    assert told == (
+        "A score of 0.80 has meant a true 'release' in 71 of 100 cases (ECE 0.04 after "
+        "calibration, 0.15 before, on test; 120 candidate events, 38 of them true, in 6 "
+        "validation videos)."
+    )
+    alone = calibrated(videos=1, ece_after=None, note="what it gains is not known", b=0.0)
+    (told,) = card_sentences({"calibration": {"release": alone}})
+    assert told == (
+        "A score of 0.80 has meant a true 'release' in 67 of 100 cases (120 candidate events, 38 "
+        "of them true, in 1 validation video). What it gains is not known."
+    )
+    # A score that the model never gave is not told of.
+    (told,) = card_sentences({"calibration": {"release": calibrated(highest_score=0.6)}})
+    assert told.startswith("A score of 0.60 has meant")
+    few = calibrated(method="none", note="there are 2 true and 0 false candidate events")
+    assert card_sentences({"calibration": {"release": few}}) == [
+        "What a score of 'release' means is not known: there are 2 true and 0 false candidate "
+        "events."
+    ]
+
+
+def test_a_report_says_what_motion_reaches_or_why_it_does_not():
+    seen = {"motion": {"points": 0.21, "segments": None, "seconds": 300.0, "whole": False}}
+    assert motion_beside(seen, "points") == (0.21, " on 300 s of them")
+    assert motion_beside(seen, "segments") is None
+    assert motion_remark(seen) == ""
+    assert motion_beside({"motion": {**seen["motion"], "whole": True}}, "points") == (0.21, "")
+    unseen = {"motion": {"note": "what motion alone would find is not known: no frame"}}
+    assert motion_beside(unseen, "points") is None
+    assert motion_remark(unseen) == "What motion alone would find is not known: no frame."
+    assert motion_beside({}, "points") is None
+    assert motion_remark({}) == ""
 
 
 def test_a_card_says_in_sentences_what_8_bits_and_the_motion_gate_cost():

@@ -8,7 +8,8 @@ import torch
 
 from prismata.catalog import DatasetVersionRecord
 from prismata.core.child import ChildReporter
-from prismata.core.events import Event
+from prismata.core.errors import BadVideoError
+from prismata.core.events import Event, EventType
 from prismata.core.modelcard import ModelCard
 from prismata.core.recipes import MotionGate
 from prismata.core.runtimes import machine_facts
@@ -28,9 +29,15 @@ from prismata.worker.train.encoder_setup import EncoderSetup
 from prismata.worker.train.export import carry_over
 from prismata.worker.train.finishing import Finishing
 from prismata.worker.train.gather import gather
+from prismata.worker.train.motion_baseline import MotionWatch
 from prismata.worker.train.parity import CheckClip
 from prismata.worker.train.publish import write_bundle
-from prismata.worker.train.stretches import StretchFrames, choose_stretches
+from prismata.worker.train.stretches import (
+    Stretch,
+    StretchBatch,
+    StretchFrames,
+    choose_stretches,
+)
 
 
 class Listener(ChildReporter):
@@ -121,6 +128,7 @@ def finished(bench, dataset, detector, tmp_path):
             encoder_frozen=frozen,
             feature_size=detector.encoder.feature_size,
             weights_origin="none",
+            metrics={"val": {"points": {"mean": 0.5, "chance": 0.1}}},
             motion_gate=gate,
         )
         check = CheckClip(np.zeros((8, 32, 32, 3), np.uint8), np.arange(8) * 50_000, 400_000)
@@ -196,7 +204,7 @@ def test_it_is_not_tried_where_it_is_not_wanted_or_not_worth_it(finished):
         "accepted": False,
         "reason": "it was not asked for (--quantize never)",
     }
-    assert notes == []
+    assert {note for note, _, _ in notes} == {"measuring motion"}
 
 
 def test_a_cheap_encoder_is_left_alone(finished):
@@ -215,6 +223,49 @@ def test_without_validation_videos_there_is_none(finished, worth_trying):
     assert card.motion_gate_cost == {
         "note": "what the motion gate costs is not known: there are no validation videos"
     }
+
+
+class TestMotionBaseline:
+    def test_flashes_are_what_moves_most(self, finished):
+        _, card, _ = finished(quantize="never")
+        motion = card.metrics["val"]["motion"]
+        # The first white frame differs from the one before it, and so does the one after the last.
+        assert motion["points"] > 0.3
+        assert motion["segments"] is None
+        assert motion["types"] == {"flash": pytest.approx(motion["points"])}
+        assert (motion["videos"], motion["seconds"], motion["whole"]) == (1, 4.0, True)
+        assert motion["events"] > 0
+        assert card.metrics["val"]["points"] == {"mean": 0.5, "chance": 0.1}
+
+    def test_frames_that_are_decoded_once_more_do_as_well(self, finished):
+        _, card, _ = finished(quantize="never", frozen=True)
+        assert card.metrics["val"]["motion"]["points"] > 0.3
+        assert card.metrics["val"]["motion"]["whole"]
+
+    def test_what_could_not_be_read_is_absent_with_a_reason(self, finished, monkeypatch):
+        def gone(_self, _stretch):
+            raise BadVideoError("the file ends in the middle of a frame", reason="damaged")
+
+        monkeypatch.setattr(StretchFrames, "batches", gone)
+        _, card, _ = finished(quantize="never")
+        assert card.metrics["val"]["motion"] == {
+            "note": "what motion alone would find is not known: the file ends in the middle of a "
+            "frame"
+        }
+
+    def test_a_video_in_which_nothing_moves_finds_nothing(self, frame_video, finished):
+        _, card, _ = finished(quantize="never")
+        still = frame_video(size=32)
+        still.inputs[:] = 7
+        watch = MotionWatch()
+        stretch = Stretch(still, 0, 20)
+        for first in (0, 9):
+            rows = np.arange(first, min(20, first + 9))
+            batch = StretchBatch(still.inputs[rows], [1] * len(rows), rows, still.times_us[rows])
+            watch.look(stretch, batch)
+        hit = replace(card, event_types=(EventType("hit"),), rules={"hit": card.rules["flash"]})
+        motion = watch.measure(hit, whole=False)
+        assert (motion["points"], motion["events"], motion["whole"]) == (0.0, 2, False)
 
 
 class TestMotionGate:
@@ -285,7 +336,8 @@ class TestCarryOver:
     def export(self, detector, card, folder):
         folder.mkdir()
         check = CheckClip(np.zeros((8, 32, 32, 3), np.uint8), np.arange(8) * 50_000, 400_000)
-        plain = replace(card, files={}, quantization={}, motion_gate_cost={})
+        val = {"points": card.metrics["val"]["points"]}
+        plain = replace(card, files={}, metrics={"val": val}, quantization={}, motion_gate_cost={})
         return write_bundle(
             folder, detector, plain, encode=detector.encode, check=check, frozen_encoder=None
         )
@@ -298,6 +350,8 @@ class TestCarryOver:
         card = carry_over(bench, "models/m/", target, self.export(detector, old, target))
         assert card.quantization == old.quantization
         assert card.files == old.files
+        assert card.metrics == old.metrics
+        assert "motion" in card.metrics["val"]
         assert read_card(target) == card
 
     def test_another_encoder_does_not(self, published, bench, detector, tmp_path):

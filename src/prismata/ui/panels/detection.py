@@ -53,7 +53,11 @@ def show_running(run: DetectionRunRecord) -> None:
         if found:
             st.caption(f"{len(found)} found so far")
             model = catalog.models.get(run.model_id)
-            show_event_table(found[-8:], event_types_of(model.card))
+            show_event_table(
+                found[-8:],
+                event_types_of(model.card),
+                calibration=model.card.get("calibration"),
+            )
 
     live()
 
@@ -86,7 +90,9 @@ def show_events(video: VideoRecord, result: Result) -> Seek | None:
     rows = []
     if found.events:
         key = f"{state.RESULT_TABLE}:{run.id}:{hash(found.events)}"
-        rows = show_event_table(found.events, found.event_types, key=key)
+        rows = show_event_table(
+            found.events, found.event_types, key=key, calibration=found.calibration
+        )
     _show_downloads(video, run, found)
     with st.expander("Where this comes from", icon=":material/account_tree:"):
         for sentence in model_lineage(workbench(), run.model_id).sentences():

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from prismata.core.events import Event, EventType
 from prismata.core.time import format_time
+from prismata.evaluation import confidence_of
 from prismata.ui import state
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -22,6 +24,7 @@ def show_event_table(
     *,
     key: str = "",
     extra: dict[str, list[str]] | None = None,
+    calibration: Mapping[str, Mapping[str, Any]] | None = None,
     several: bool = False,
 ) -> list[int]:
     """Show events by time and return the positions of those selected.
@@ -31,11 +34,15 @@ def show_event_table(
         event_types: Their order gives the letters.
         key: One of the session's names; empty for a table in which nothing can be selected.
         extra: Further columns, one text an event.
+        calibration: Of the model card; where it knows what scores mean, that stands beside them.
         several: Whether more than one can be selected.
     """
-    frame = _frame(events, event_types, extra or {})
+    frame = _frame(events, event_types, extra or {}, calibration or {})
     config = {
         "Score": st.column_config.NumberColumn(format="%.2f", width="small"),
+        "Confidence": st.column_config.NumberColumn(
+            format="percent", width="small", help="In how many cases such a score meant a true one."
+        ),
         "Start": st.column_config.TextColumn(width="small", alignment="right"),
         "End": st.column_config.TextColumn(width="small", alignment="right"),
     }
@@ -64,7 +71,10 @@ def title_of(name: str, event_types: Sequence[EventType]) -> str:
 
 
 def _frame(
-    events: Sequence[Event], event_types: Sequence[EventType], extra: dict[str, list[str]]
+    events: Sequence[Event],
+    event_types: Sequence[EventType],
+    extra: dict[str, list[str]],
+    calibration: Mapping[str, Mapping[str, Any]],
 ) -> pd.DataFrame:
     columns: dict[str, list[str] | list[float | None]] = {
         "Event": [title_of(event.event_type, event_types) for event in events],
@@ -76,4 +86,7 @@ def _frame(
         ]
     if any(event.score is not None for event in events):
         columns["Score"] = [event.score for event in events]
+    confidences = [confidence_of(calibration, item.event_type, item.score) for item in events]
+    if any(value is not None for value in confidences):
+        columns["Confidence"] = confidences
     return pd.DataFrame(columns | extra)

@@ -13,6 +13,7 @@ from prismata.core.architectures import ARCHITECTURES, DEFAULT_ARCHITECTURE
 from prismata.core.jobs import JobState
 from prismata.domains import Domain
 from prismata.evaluation.report import NO_VALUE, format_percent
+from prismata.services.models import motion_beside, motion_remark
 from prismata.ui.context import workbench
 from prismata.ui.panels.mistakes import show_mistakes
 from prismata.ui.panels.notices import guarded, plain, show_notice
@@ -48,7 +49,7 @@ def show_training_run(domain: Domain, run: TrainingRunRecord) -> None:
 
 
 def show_metrics(metrics: Mapping[str, Any]) -> None:
-    """Show the event metrics of a model: one table a split, chance beside the mean."""
+    """Show the event metrics of a model: a table a split, chance and motion beside the mean."""
     titles = {"train": "Training videos", "val": "Validation", "test": "Held out"}
     for split, title in titles.items():
         report = metrics.get(split)
@@ -56,14 +57,20 @@ def show_metrics(metrics: Mapping[str, Any]) -> None:
             continue
         words = [
             f"mAP of {kind} {format_percent(mean['mean'])} "
-            f"(by chance {format_percent(mean['chance'])})"
+            f"(by chance {format_percent(mean['chance'])}{_by_motion(report, kind)})"
             for kind in ("points", "segments")
             if (mean := report.get(kind)) and mean["mean"] is not None
         ]
         st.markdown(f"**{title}** · {', '.join(words) or 'no average precision to report'}")
         st.dataframe(pd.DataFrame([_row(item) for item in report["types"]]), hide_index=True)
-        for note in report.get("notes", ()):
+        remark = motion_remark(report)
+        for note in (*report.get("notes", ()), *([remark] if remark else [])):
             st.caption(plain(note))
+
+
+def _by_motion(report: Mapping[str, Any], kind: str) -> str:
+    found = motion_beside(report, kind)
+    return "" if found is None else f", by motion alone {format_percent(found[0])}{found[1]}"
 
 
 def _show_ended(domain: Domain, run: TrainingRunRecord) -> None:

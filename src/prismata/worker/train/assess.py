@@ -15,11 +15,15 @@ from prismata.domains import Domain
 from prismata.evaluation import (
     Mistake,
     ThresholdChoice,
+    calibrate,
     choose_threshold,
     evaluate,
+    judge_candidates,
     product_criterion,
+    uncalibrated,
     worst_mistakes,
 )
+from prismata.evaluation.ranking import RankedHits
 from prismata.postprocess import candidate_events, group_events
 from prismata.training.data import LabelledVideo
 from prismata.training.model import Detector
@@ -40,6 +44,8 @@ class Quality:
     """Event type → what every threshold gives on the videos it was chosen on."""
     mistakes: list[Mistake]
     """The worst on held-out videos; on those of training if there are no others."""
+    calibration: dict[str, dict[str, Any]]
+    """Event type → what its scores mean."""
 
 
 class Grouping(Protocol):
@@ -140,6 +146,7 @@ def assess(
         {split: _measure(part, domain, rules) for split, part in held_out.items()},
         {name: choice.to_dict() for name, choice in choices.items()},
         _worst(list((held_out or scored).values()), domain, rules),
+        _calibrate(scored, domain, rules),
     )
 
 
@@ -184,3 +191,32 @@ def _measure(scored: _Scored, domain: Domain, rules: Mapping[str, GroupingRule])
         tracks=scored.tracks,
         ignored=scored.unknown,
     ).to_dict()
+
+
+def _calibrate(
+    scored: Mapping[Split, _Scored], domain: Domain, rules: Mapping[str, GroupingRule]
+) -> dict[str, dict[str, Any]]:
+    names = [event_type.name for event_type in domain.event_types]
+    if "val" not in scored:
+        # A model knows its training videos by heart: its scores there mean more than elsewhere.
+        return {name: uncalibrated("there are no validation videos") for name in names}
+    val = _judge(scored["val"], domain, rules)
+    test = _judge(scored["test"], domain, rules) if "test" in scored else {}
+    return {name: calibrate(val[name], test.get(name)) for name in names}
+
+
+def _judge(
+    scored: _Scored, domain: Domain, rules: Mapping[str, GroupingRule]
+) -> dict[str, RankedHits]:
+    candidates = scored.group(candidate_events, domain.event_types, rules)
+    return {
+        event_type.name: judge_candidates(
+            scored.truth,
+            candidates,
+            event_type,
+            product_criterion(event_type, tolerance_us=to_us(domain.tolerance_seconds)),
+            videos=list(scored.tracks),
+            ignored=scored.unknown,
+        )
+        for event_type in domain.event_types
+    }

@@ -84,7 +84,11 @@ def carry_over(bench: Workbench, published: str, folder: Path, card: ModelCard) 
                 "checked with; export without --classic to get both"
             )
     card = replace(
-        card, files=files, quantization=quantization, motion_gate_cost=old.motion_gate_cost
+        card,
+        files=files,
+        metrics=old.metrics,
+        quantization=quantization,
+        motion_gate_cost=old.motion_gate_cost,
     )
     (folder / CARD_FILE).write_text(card.to_json(), encoding="utf-8")
     return card

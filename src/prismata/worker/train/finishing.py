@@ -1,7 +1,8 @@
 """What is tried and measured on an exported bundle before it is published.
 
-One pass over stretches of the validation videos serves both: whether an 8-bit encoder may go along,
-and what the domain's motion gate costs. Neither ever stops a model that was trained.
+One pass over stretches of the validation videos serves all: whether an 8-bit encoder may go along,
+what the domain's motion gate costs, and what motion alone would find. None of it ever stops a model
+that was trained.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ from prismata.worker.train.eight_bit import (
     too_slow,
 )
 from prismata.worker.train.gather import GatheredData
+from prismata.worker.train.motion_baseline import MotionWatch, no_baseline
 from prismata.worker.train.motion_cost import (
     GateCount,
     GatedFeatures,
@@ -58,6 +60,7 @@ from prismata.worker.train.rescoring import (
     seconds_of,
 )
 from prismata.worker.train.stretches import (
+    MAX_CHECKED_SECONDS,
     Stretch,
     StretchBatch,
     StretchFrames,
@@ -66,6 +69,8 @@ from prismata.worker.train.stretches import (
 
 NOTE = "checking the 8-bit encoder"
 GATED = "behind the motion gate"
+MOTION_SECONDS = 300.0
+"""Video that is decoded at most for the motion baseline alone, when nothing else needs frames."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,21 +93,24 @@ class Finishing:
         trial = self._try_quantizing(folder, card, model)
         encoders = trial.encoders if isinstance(trial, _Trial) else {}
         quantization = {} if isinstance(trial, _Trial) else trial
-        motion_cost: dict[str, Any] = {}
-        if card.motion_gate is not None and not self.data.videos["val"]:
-            motion_cost = unmeasured("there are no validation videos")
-        elif card.motion_gate is not None or encoders:
+        seen, problem = None, "there are no validation videos"
+        if self.data.videos["val"]:
             try:
                 seen = self._look_again(model, encoders)
             except UserError as error:
-                quantization = quantization or refused(f"it could not be checked: {error}")
-                motion_cost = unmeasured(str(error)) if card.motion_gate else {}
-            else:
-                if isinstance(trial, _Trial):
-                    quantization = _judge(trial, seen)
-                motion_cost = _motion_cost(seen)
+                problem = str(error)
+        if seen is None:
+            quantization = quantization or refused(f"it could not be checked: {problem}")
+            motion_cost = unmeasured(problem) if card.motion_gate else {}
+            motion = no_baseline(problem)
+        else:
+            if isinstance(trial, _Trial):
+                quantization = _judge(trial, seen)
+            motion_cost, motion = _motion_cost(seen), seen.motion
         card = _with_int8(folder, card, quantization)
-        card = replace(card, motion_gate_cost=_plain(motion_cost))
+        card = replace(
+            card, motion_gate_cost=_plain(motion_cost), metrics=_beside(card.metrics, motion)
+        )
         (folder / CARD_FILE).write_text(card.to_json(), encoding="utf-8")
         return card
 
@@ -146,13 +154,23 @@ class Finishing:
         return _Trial(encoders, speed, facts)
 
     def _look_again(self, model: LoadedModel, encoders: Mapping[str, FrameEncoder]) -> _Seen:
-        """Score validation video with each encoder, and behind the domain's motion gate."""
-        card = model.card
-        stretches = choose_stretches(self.data.videos["val"], seed=self.recipe.seed)
-        note = NOTE if encoders else "measuring the motion gate"
-        count = GateCount()
+        """Score validation video with each encoder and behind the motion gate; see how it moves.
+
+        Raises:
+            BadVideoError: If a video cannot be decoded any more.
+        """
+        card, videos = model.card, self.data.videos["val"]
+        is_scored = bool(encoders) or card.motion_gate is not None
+        has_frames = all(video.inputs.ndim == 4 for video in videos)
+        bound = MAX_CHECKED_SECONDS if is_scored or has_frames else MOTION_SECONDS
+        stretches = choose_stretches(videos, max_seconds=bound, seed=self.recipe.seed)
+        note = "measuring the motion gate" if card.motion_gate else "measuring motion"
+        note = NOTE if encoders else note
+        count, watch = GateCount(), MotionWatch()
 
         def variants_of(stretch: Stretch) -> Mapping[str, FeatureSource]:
+            if not is_scored:
+                return {}
             fp32 = _full_precision(stretch, model)
             variants = {"fp32": fp32, **{name: _encoded_by(encoders[name]) for name in encoders}}
             if card.motion_gate is not None:
@@ -164,11 +182,16 @@ class Finishing:
             stretches,
             StretchFrames(self.bench, self.data, card.clip),
             variants_of,
+            on_batch=watch.look,
             on_progress=lambda done, total: self.reporter.progress(done, total, note),
         )
         figures = {name: measure_events(card, stretches, part) for name, part in tracks.items()}
-        videos = len({stretch.video.name for stretch in stretches})
-        return _Seen(tracks, figures, count, seconds_of(stretches), videos)
+        whole = sum(stretch.last - stretch.first for stretch in stretches) == sum(
+            video.times_us.size for video in videos
+        )
+        motion = watch.measure(card, whole=whole)
+        named = len({stretch.video.name for stretch in stretches})
+        return _Seen(tracks, figures, count, seconds_of(stretches), named, motion)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +217,8 @@ class _Seen:
     count: GateCount
     seconds: float
     videos: int
+    motion: dict[str, Any]
+    """What motion alone would find."""
 
 
 def _full_precision(stretch: Stretch, model: LoadedModel) -> FeatureSource:
@@ -233,6 +258,13 @@ def _motion_cost(seen: _Seen) -> dict[str, Any]:
         seconds=seen.seconds,
         videos=seen.videos,
     )
+
+
+def _beside(metrics: dict[str, Any], motion: dict[str, Any]) -> dict[str, Any]:
+    """Return the metrics with the motion baseline in the report of the split it was seen on."""
+    if "val" not in metrics:
+        return metrics
+    return {**metrics, "val": {**metrics["val"], "motion": _plain(motion)}}
 
 
 def _with_int8(folder: Path, card: ModelCard, quantization: dict[str, Any]) -> ModelCard:

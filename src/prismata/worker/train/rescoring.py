@@ -30,6 +30,7 @@ def score_variants(
     frames: StretchFrames,
     variants_of: Callable[[Stretch], Mapping[str, FeatureSource]],
     *,
+    on_batch: Callable[[Stretch, StretchBatch], None] = lambda _stretch, _batch: None,
     on_progress: Callable[[float, float], None] = lambda _done, _total: None,
 ) -> dict[str, list[ScoreTrack]]:
     """Score every stretch with features from several sources, with the scorer of production.
@@ -38,7 +39,8 @@ def score_variants(
         model: Its head scores the windows of features.
         stretches: What to score.
         frames: Where frames come from; each is decoded once.
-        variants_of: Makes the sources for a stretch: name → features.
+        variants_of: Makes the sources for a stretch: name → features; there may be none.
+        on_batch: Looks on: gets every batch of every stretch in order, before it is scored.
         on_progress: Gets microseconds done and in all.
 
     Returns:
@@ -55,6 +57,7 @@ def score_variants(
         scorers = {name: BundleScorer(model) for name in variants}
         parts: dict[str, list[SampleScores]] = {name: [] for name in variants}
         for batch in frames.batches(stretch):
+            on_batch(stretch, batch)
             for name, source in variants.items():
                 parts[name].append(scorers[name].push_features(source(batch), batch.repeats))
             share = (int(batch.rows[-1]) + 1 - stretch.first) / (stretch.last - stretch.first)
@@ -114,7 +117,7 @@ def measure_events(
         detections,
         {name: video.duration_us for name, video in videos.items()},
         card.event_types,
-        ignored=_unseen(stretches),
+        ignored=unseen_time(stretches),
         protocol=EvaluationProtocol(resamples=0),
     )
     means = {"points": report.points, "segments": report.segments}
@@ -144,7 +147,7 @@ def seconds_of(stretches: Sequence[Stretch]) -> float:
     return sum(stretch.span.duration_us for stretch in stretches) / 1e6
 
 
-def _unseen(stretches: Sequence[Stretch]) -> dict[str, list[TimeSpan]]:
+def unseen_time(stretches: Sequence[Stretch]) -> dict[str, list[TimeSpan]]:
     """Return what of each video is not scored: outside its stretches, or never watched."""
     seen: dict[str, list[TimeSpan]] = {}
     for stretch in stretches:

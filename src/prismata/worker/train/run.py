@@ -262,6 +262,7 @@ class _Run:
                 "machine": f"{platform.system()} {platform.machine()}",
             },
             metrics=quality.metrics,
+            calibration=quality.calibration,
             motion_gate=self.domain.motion_gate,
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
