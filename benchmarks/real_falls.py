@@ -35,19 +35,30 @@ def main() -> None:
         print("\n".join(plan.summary_lines()))
         apply_label_import(bench, plan, DOMAIN, replace=True)
         people = sorted({Path(video.name).parts[0] for video in videos})
-        folds = []
-        for person in people:
-            held_out = [video for video in videos if Path(video.name).parts[0] == person]
-            rest = [video for video in videos if Path(video.name).parts[0] != person]
-            print(f"fold {person}: {len(rest)} videos to train on, {len(held_out)} held out")
-            folds.append(run_fold(bench, DOMAIN, person, held_out=held_out, arguments=arguments))
-        figures = report(
-            "Falls, leave one person out",
-            folds,
-            "point",
-            TOLERANCES,
-            arguments.work / "reports" / "falls",
-        )
+        figures = {}
+        for architecture in arguments.architecture:
+            folds = []
+            for person in people:
+                held_out = [video for video in videos if Path(video.name).parts[0] == person]
+                rest = [video for video in videos if Path(video.name).parts[0] != person]
+                print(f"fold {person}: {len(rest)} videos to train on, {len(held_out)} held out")
+                folds.append(
+                    run_fold(
+                        bench,
+                        DOMAIN,
+                        person,
+                        held_out=held_out,
+                        architecture=architecture,
+                        arguments=arguments,
+                    )
+                )
+            figures[architecture] = report(
+                f"Falls, leave one person out: {architecture}",
+                folds,
+                "point",
+                TOLERANCES,
+                arguments.work / "reports" / f"falls-{architecture}",
+            )
     print_figures("real_falls", {**figures, "encoder": arguments.encoder, "videos": len(videos)})
 
 

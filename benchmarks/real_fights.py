@@ -12,6 +12,7 @@ from __future__ import annotations
 import csv
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 from real_footage import ingest, open_bench, parse_arguments, print_figures, report, run_fold
@@ -36,26 +37,28 @@ def main() -> None:
         plan = plan_label_import(bench, truth, ImportOptions(DOMAIN, {}))
         print("\n".join(plan.summary_lines()))
         apply_label_import(bench, plan, DOMAIN, replace=True)
-        folds = []
-        for video in videos:
-            rest = [other for other in videos if other.id != video.id]
-            print(f"fold {video.name}: {len(rest)} cameras to train on")
-            folds.append(
-                run_fold(
-                    bench,
-                    DOMAIN,
-                    Path(video.name).stem,
-                    held_out=[video],
-                    arguments=arguments,
+        figures: dict[str, Any] = {}
+        for architecture in arguments.architecture:
+            folds = []
+            for video in videos:
+                print(f"fold {video.name}: {len(videos) - 1} cameras to train on")
+                folds.append(
+                    run_fold(
+                        bench,
+                        DOMAIN,
+                        Path(video.name).stem,
+                        held_out=[video],
+                        architecture=architecture,
+                        arguments=arguments,
+                    )
                 )
+            figures[architecture] = report(
+                f"Fights, leave one camera out (assembled sequences): {architecture}",
+                folds,
+                "segment",
+                TIOUS,
+                arguments.work / "reports" / f"fights-{architecture}",
             )
-        figures = report(
-            "Fights, leave one camera out (assembled sequences)",
-            folds,
-            "segment",
-            TIOUS,
-            arguments.work / "reports" / "fights",
-        )
     figures |= {"encoder": arguments.encoder, "sequences": len(videos), "assembled": True}
     print_figures("real_fights", figures)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from prismata.catalog import Split, VideoRecord
+from prismata.core.architectures import ARCHITECTURES, DEFAULT_ARCHITECTURE
 from prismata.core.ports import ChildOutcome
 from prismata.evaluation import MeanPrecision, evaluate
 from prismata.postprocess import candidate_events
@@ -45,9 +46,16 @@ def parse_arguments(description: str, *, epochs: int) -> argparse.Namespace:
         "--work", type=Path, default=PROJECT / "data" / "benchmarks", help="working folder"
     )
     parser.add_argument("--encoder", default=ENCODER, help="frozen encoder")
+    parser.add_argument(
+        "--architecture",
+        action="append",
+        choices=sorted(ARCHITECTURES),
+        help="what to train; repeat for several, side by side (default: the classic)",
+    )
     parser.add_argument("--epochs", type=int, default=epochs)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
+    arguments.architecture = arguments.architecture or [DEFAULT_ARCHITECTURE]
     if not (arguments.realdata / "weights").is_dir():
         sys.exit(f"there is no real footage in {arguments.realdata}; name it with --realdata DIR")
     return arguments
@@ -95,11 +103,13 @@ def run_fold(
     name: str,
     *,
     held_out: Sequence[VideoRecord],
+    architecture: str,
     arguments: argparse.Namespace,
 ) -> Fold:
     """Train on the rest, export, detect the held-out videos in the child, evaluate."""
     fixed: dict[str, Split] = {video.group_name: "test" for video in held_out}
     recipe = {
+        "architecture": architecture,
         "encoder": arguments.encoder,
         "frozen": True,
         "epochs": arguments.epochs,
@@ -185,6 +195,10 @@ def report(
     summary |= {"pooled_ap": pooled.by_criterion, "pooled_chance": pooled.chance}
     shown = ", ".join(f"AP@{key} {_shown(pooled.by_criterion.get(key))}" for key in keys)
     print(f"all held-out videos as one set: {shown}, chance {_shown(pooled.chance)} (mean)")
+    if pooled.interval:
+        low, high = pooled.interval
+        print(f"mean {_shown(pooled.mean)}, 95 % of resamples of videos {low:.3f} to {high:.3f}")
+    summary |= {"pooled_mean": pooled.mean, "pooled_interval": pooled.interval}
     print(f"reports: {folder}")
     return summary
 

@@ -70,6 +70,11 @@ class PlannedVideo:
     false_positives: tuple[PlannedEvent, ...]
     """Stretches checked and found to be nothing; segments or points as the file has them."""
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether the file speaks of this video, but of no event that is asked for."""
+        return not (self.events or self.false_positives)
+
 
 @dataclass(frozen=True, slots=True)
 class UnmatchedVideo:
@@ -130,11 +135,18 @@ class ImportPlan:
     def summary_lines(self) -> list[str]:
         """Return what a person needs to decide, most important first."""
         negatives = self.num_false_positives
+        empty = [video for video in self.videos if video.is_empty]
         also = f" and {_count(negatives, 'false positive')}" if negatives else ""
         lines = [
             f"{_count(self.num_rows, 'row')}: {_count(self.num_events, 'event')}{also} for "
-            f"{_count(len(self.videos), 'video')} would be imported, {self.num_left_out} left out."
+            f"{_count(len(self.videos) - len(empty), 'video')} would be imported, "
+            f"{self.num_left_out} left out."
         ]
+        if empty:
+            lines.append(
+                f"{_count(len(empty), 'video')} would get no event: a complete import takes it "
+                f"that nothing of this happens there, for example in {empty[0].name!r}."
+            )
         lines += [
             f"Unknown label {item.label!r} ({_count(item.num_rows, 'row')})"
             + (f": did you mean {item.suggestion!r}?" if item.suggestion else ".")
@@ -230,6 +242,9 @@ class _Planner:
             type_name = self._type_name(row.label)
             if type_name == "":
                 ignored[row.label] += 1
+                if match.known is not None:
+                    # Somebody looked at it, and found nothing of what is asked for here.
+                    drafts.setdefault(row.video, _Draft(match))
             elif match.known is None:
                 unmatched[row.video] += 1
             elif type_name is None:

@@ -139,12 +139,14 @@ def apply_label_import(
         ConflictError: If somebody changed labels while they were replaced; theirs stand.
     """
     domain = bench.domain(domain_name)
-    if not plan.videos:
+    if not (plan.num_events or plan.num_false_positives):
         raise InvalidInputError(
             "nothing of this file can be imported; the dry run says what does not match"
         )
     stored = 0
     for planned in plan.videos:
+        if partial and planned.is_empty:
+            continue
         video = bench.catalog.videos.get(planned.video_id)
         rules = DomainRules(domain, video, bench.timeline(video))
         wanted = dict.fromkeys((item.event, False) for item in planned.events)

@@ -68,6 +68,25 @@ def test_the_label_map_comes_first_and_can_ignore():
     assert result.ignored_labels == {"goal": 1}
 
 
+def test_a_video_of_which_only_ignored_labels_are_there_was_looked_at_all_the_same():
+    result = plan(
+        point(1),
+        point(2, label="walk", video="b.mp4"),
+        point(3, label="walk", video="gone.mp4"),
+        label_map={"walk": ""},
+    )
+    assert [(item.name, item.is_empty) for item in result.videos] == [
+        ("a.mp4", False),
+        ("b.mp4", True),
+    ]
+    first, second, *_ = result.summary_lines()
+    assert first == "3 rows: 1 event for 1 video would be imported, 2 left out."
+    assert second == (
+        "1 video would get no event: a complete import takes it that nothing of this happens "
+        "there, for example in 'b.mp4'."
+    )
+
+
 def test_unknown_labels_are_counted_and_get_a_suggestion():
     result = plan(segment(0, 5, label="Falling"), segment(1, 5, label="Falling"), point(1, "xyz"))
     assert [(item.label, item.num_rows, item.suggestion) for item in result.unknown_labels] == [

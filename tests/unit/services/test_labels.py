@@ -255,3 +255,28 @@ def test_a_label_that_somebody_changed_meanwhile_is_not_deleted(bench, video, fl
     with pytest.raises(ConflictError, match="somebody else changed this event"):
         delete_label(bench, record)
     assert stored(bench, video) == [flashes.events[0]]
+
+
+@pytest.mark.parametrize("partial", [False, True])
+def test_a_video_with_only_ignored_labels_is_watched_if_the_file_holds_all_there_is(
+    bench, video, flashes, uneven_flashes, tmp_path, partial
+):
+    other = ingest_file(bench, uneven_flashes.path, domain="flashes").video
+    path = tmp_path / "labels.csv"
+    walk = f"{other.name},walk,point,0.5,0.5\n"
+    path.write_text(truth_csv([flashes]).rstrip("\n") + "\n" + walk)
+    plan = plan_label_import(bench, path, ImportOptions("flashes", {"walk": ""}))
+    apply_label_import(bench, plan, "flashes", partial=partial)
+    assert stored(bench, other) == []
+    watched = (CoverageSpan(0, other.duration_us, "watched"),)
+    coverage = bench.catalog.labels.sheet(other.id, "flashes").coverage
+    assert coverage == (() if partial else watched)
+
+
+def test_a_file_of_which_everything_is_ignored_is_refused(bench, video, tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_text(f"video,label,kind,start_s,end_s\n{video.name},walk,point,0.5,0.5\n")
+    plan = plan_label_import(bench, path, ImportOptions("flashes", {"walk": ""}))
+    with pytest.raises(InvalidInputError, match="nothing of this file can be imported"):
+        apply_label_import(bench, plan, "flashes")
+    assert bench.catalog.labels.sheet(video.id, "flashes").coverage == ()

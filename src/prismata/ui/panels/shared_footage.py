@@ -49,6 +49,12 @@ def show_shared_footage(domain_name: str, planned: DatasetPlan) -> None:
 
 
 def _show_found(report: DuplicateReport) -> None:
+    if report.not_compared == report.pairs and not report.unreadable:
+        st.caption(
+            "Nobody has looked yet whether videos of different groups share footage. A copy in two "
+            "parts would make every figure too good."
+        )
+        return
     if report.leaks:
         show_notice("error", report.warning())
     if report.found:

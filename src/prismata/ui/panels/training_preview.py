@@ -17,6 +17,7 @@ from prismata.ui.context import workbench
 from prismata.ui.panels.notices import plain, show_notice
 
 _BAR, _GAP = 14, 2
+_IN_A_ROW = 6
 _BACKGROUND, _UNKNOWN = (214, 214, 214), (255, 255, 255)
 
 
@@ -33,8 +34,11 @@ def show_training_preview(domain: Domain, planned: DatasetPlan, *, architecture:
     except UserError as error:
         show_notice("error", str(error))
         return
-    for stretch in stretches:
-        st.image(_draw(stretch, domain.event_types), caption=_caption(stretch, domain.event_types))
+    columns = st.columns(2, gap="large")
+    for place, stretch in enumerate(stretches):
+        with columns[place % 2]:
+            picture = _draw(stretch, domain.event_types)
+            st.image(picture, caption=_caption(stretch, domain.event_types), width="stretch")
     first = stretches[0].frames if stretches else np.zeros((0, 0, 0, 3), np.uint8)
     st.caption(
         f"Frames as the model gets them: {first.shape[2]} x {first.shape[1]} pixels, "
@@ -49,15 +53,16 @@ def _show_others(seed: int) -> None:
 
 
 def _draw(stretch: PreviewStretch, event_types: tuple[EventType, ...]) -> NDArray[np.uint8]:
-    """Return one `(H', W', 3)` picture: the frames in a row, one bar an event type below them."""
+    """Return one `(H', W', 3)` picture: frames in rows, a bar for each event type below each."""
     count, height, width = stretch.frames.shape[:3]
-    rows = height + len(event_types) * (_BAR + _GAP)
-    picture = np.full((rows, count * (width + _GAP) - _GAP, 3), 255, np.uint8)
+    row_height = height + len(event_types) * (_BAR + _GAP) + 3 * _GAP
+    shape = (-(-count // _IN_A_ROW) * row_height, _IN_A_ROW * (width + _GAP) - _GAP, 3)
+    picture = np.full(shape, 255, np.uint8)
     for place in range(count):
-        left = place * (width + _GAP)
-        picture[:height, left : left + width] = stretch.frames[place]
+        row, left = place // _IN_A_ROW * row_height, place % _IN_A_ROW * (width + _GAP)
+        picture[row : row + height, left : left + width] = stretch.frames[place]
         for column, event_type in enumerate(event_types):
-            top = height + column * (_BAR + _GAP) + _GAP
+            top = row + height + column * (_BAR + _GAP) + _GAP
             colour: tuple[int, ...] = _BACKGROUND
             if stretch.weights[place, column] == 0:
                 colour = _UNKNOWN

@@ -65,14 +65,16 @@ def show() -> None:
     with data:
         st.subheader("1 · Data")
         plan = _show_data(domain)
+    chosen = DEFAULT_ARCHITECTURE
     with start:
         st.subheader("2 · Recipe")
         if plan is not None:
             chosen = _show_start(domain)
-            show_training_preview(domain, plan, architecture=chosen)
         else:
             st.caption("Comes when there are labels.")
         show_waiting_notices()
+    if plan is not None:
+        show_training_preview(domain, plan, architecture=chosen)
     runs = workbench().catalog.runs.list(domain=domain.name)
     if runs:
         st.subheader("Latest run")
