@@ -68,6 +68,15 @@ ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
                 clip=DENSE_CLIP,
                 recipe=DENSE_RECIPE,
             ),
+            Architecture(
+                "spot_mnv2",
+                "The same on MobileNetV2, a sixth of the arithmetic: for small machines.",
+                head="bi_gru",
+                scores="dense",
+                encoder="mobilenet_v2",
+                clip=DENSE_CLIP,
+                recipe=DENSE_RECIPE,
+            ),
         )
     }
 )

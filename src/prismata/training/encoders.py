@@ -11,7 +11,7 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torchvision.models import resnet18
+from torchvision.models import mobilenet_v2, resnet18
 
 from prismata.core.errors import InvalidInputError
 
@@ -91,8 +91,19 @@ def _resnet18() -> FrameEncoder:
     return FrameEncoder(network, 512)
 
 
-ENCODERS: dict[str, Callable[[], FrameEncoder]] = {"tiny": _tiny, "resnet18": _resnet18}
-PRETRAINED_ENCODERS = frozenset({"resnet18"})
+def _mobilenet_v2() -> FrameEncoder:
+    """A light encoder (Sandler et al. 2018, arXiv 1801.04381), without its classifier."""
+    network = mobilenet_v2(weights=None)
+    network.classifier = nn.Identity()
+    return FrameEncoder(network, network.last_channel)
+
+
+ENCODERS: dict[str, Callable[[], FrameEncoder]] = {
+    "tiny": _tiny,
+    "resnet18": _resnet18,
+    "mobilenet_v2": _mobilenet_v2,
+}
+PRETRAINED_ENCODERS = frozenset({"resnet18", "mobilenet_v2"})
 """Encoders for which published weights exist."""
 
 
@@ -116,7 +127,8 @@ def load_pretrained(encoder: FrameEncoder, state: dict[str, Tensor]) -> None:
     Raises:
         InvalidInputError: If they do not fit.
     """
-    kept = {name: value for name, value in state.items() if not name.startswith("fc.")}
+    classifiers = ("fc.", "classifier.")
+    kept = {name: value for name, value in state.items() if not name.startswith(classifiers)}
     try:
         encoder.backbone.load_state_dict(kept, strict=True)
     except RuntimeError as error:

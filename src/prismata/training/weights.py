@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 from torch.hub import get_dir
-from torchvision.models import ResNet18_Weights
+from torchvision.models import MobileNet_V2_Weights, ResNet18_Weights, WeightsEnum
 
 from prismata.core.errors import InvalidInputError, NotFoundError, UnavailableError
 from prismata.storage import StorageBackend
@@ -19,13 +19,17 @@ STORAGE_PREFIX = "weights/"
 
 KNOWN_DIGESTS = {
     "resnet18-f37072fd.pth": "f37072fd",
+    "mobilenet_v2-7ebf99e0.pth": "7ebf99e0",
     "mobilenet_v2_1.0_224.dequant.onnx": (
         "629e1e3335b5f6539e3182d1d8800c1abda5e96870e181d2b30799188c830260"
     ),
 }
 """File name → SHA-256 or its published beginning; a `<file>.sha256` beside a file also counts."""
 
-TORCHVISION_FILES = {"resnet18": ("resnet18-f37072fd.pth", ResNet18_Weights.IMAGENET1K_V1)}
+TORCHVISION_FILES: dict[str, tuple[str, WeightsEnum]] = {
+    "resnet18": ("resnet18-f37072fd.pth", ResNet18_Weights.IMAGENET1K_V1),
+    "mobilenet_v2": ("mobilenet_v2-7ebf99e0.pth", MobileNet_V2_Weights.IMAGENET1K_V2),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,7 @@ def test_scoring_leaves_the_model_in_the_mode_it_was_in(tiny):
 
 
 def test_an_unknown_encoder_is_refused_with_those_there_are():
-    with pytest.raises(InvalidInputError, match="no trainable encoder 'vit'; there is resnet18"):
+    with pytest.raises(InvalidInputError, match="no trainable encoder 'vit'; there is mobilenet_v2, resnet18"):
         build_encoder("vit")
 
 
@@ -277,3 +277,14 @@ def test_frames_are_blended_as_pictures():
     mixed = blended(Batch(frames, truth, truth), 0.5, np.random.default_rng(1)).inputs
     assert mixed.dtype == torch.uint8
     assert 100 <= int(mixed.min()) <= int(mixed.max()) <= 200
+
+
+@pytest.mark.parametrize(("name", "features"), [("resnet18", 512), ("mobilenet_v2", 1280)])
+def test_a_published_network_is_taken_without_its_classifier(name, features):
+    encoder = build_encoder(name).eval()
+    classifier = {"resnet18": "fc.weight", "mobilenet_v2": "classifier.1.weight"}[name]
+    state = encoder.backbone.state_dict() | {classifier: torch.zeros(1000, features)}
+    load_pretrained(encoder, state)
+    with torch.inference_mode():
+        out = encoder(torch.zeros(2, 64, 64, 3, dtype=torch.uint8))
+    assert out.shape == (2, features) == (2, encoder.feature_size)
