@@ -76,11 +76,11 @@ def render_ball_throw(
         raise InvalidInputError(
             f"a throwing video lasts {MIN_SECONDS:g} to 3600 seconds, not {seconds:g}"
         )
-    ticks, time_base = _plan_ticks(seconds, fps, seed, variable_rate=variable_rate)
+    ticks, time_base = plan_ticks(seconds, fps, seed, variable_rate=variable_rate)
     timeline = FrameTimeline.from_pts(np.array(ticks), time_base=time_base)
     times = [start / MICROSECONDS for start in timeline.starts_us.tolist()]
     scene = ThrowScene.plan(seconds, seed, distractors=distractors)
-    _encode(path, _painted(scene, times, size, place), ticks, time_base, size)
+    encode_video(path, _painted(scene, times, size, place), ticks, time_base, size)
     events = _throw_events(scene, timeline, times)
     return SynthVideo(path, events, timeline, seed, variable_rate)
 
@@ -105,7 +105,7 @@ def render_flashes(
     """
     if not 2 <= seconds <= 3600:
         raise InvalidInputError(f"a flashing video lasts 2 to 3600 seconds, not {seconds:g}")
-    ticks, time_base = _plan_ticks(seconds, fps, seed, variable_rate=variable_rate)
+    ticks, time_base = plan_ticks(seconds, fps, seed, variable_rate=variable_rate)
     timeline = FrameTimeline.from_pts(np.array(ticks), time_base=time_base)
     starts = timeline.starts_us
     rng = np.random.default_rng([seed, 21])
@@ -120,7 +120,7 @@ def render_flashes(
         white |= (starts >= begin) & (starts < begin + flash_seconds * MICROSECONDS)
         events.append(Event.point("flash", begin))
         moment = begin / MICROSECONDS + rng.uniform(1.0, 2.0)
-    _encode(path, _flashing(white, size, rng), ticks, time_base, size)
+    encode_video(path, _flashing(white, size, rng), ticks, time_base, size)
     return SynthVideo(path, tuple(events), timeline, seed, variable_rate)
 
 
@@ -185,10 +185,14 @@ def _decimal(time_us: int) -> str:
     return f"{time_us // MICROSECONDS}.{time_us % MICROSECONDS:06d}"
 
 
-def _plan_ticks(
+def plan_ticks(
     seconds: float, fps: int, seed: int, *, variable_rate: bool
 ) -> tuple[list[int], Fraction]:
-    """Return the presentation ticks of all frames, and the tick."""
+    """Return the presentation ticks of all frames, and the tick.
+
+    Raises:
+        InvalidInputError: If the rate cannot be used.
+    """
     if not 1 <= fps <= 240:
         raise InvalidInputError(f"fps must lie in 1..240, not {fps}")
     if not variable_rate:
@@ -238,14 +242,28 @@ def _flashing(
         yield np.clip(level + texture + noise, 0, 255).astype(np.uint8)
 
 
-def _encode(
+def encode_video(
     path: Path,
     frames: Iterable[Image],
     ticks: Sequence[int],
     time_base: Fraction,
     size: tuple[int, int],
+    *,
+    kbps: int | None = None,
 ) -> None:
-    """Write frames at exactly these ticks; the file appears complete or not at all."""
+    """Write frames at exactly these ticks; the file appears complete or not at all.
+
+    Args:
+        path: The `.mp4` to write.
+        frames: `(H, W, 3)` uint8 RGB each.
+        ticks: Presentation time of each, in ticks.
+        time_base: Seconds per tick.
+        size: Width and height in pixels, both even.
+        kbps: Bit rate to keep; None = good quality, whatever it takes.
+
+    Raises:
+        InvalidInputError: If the size or bit rate cannot be used.
+    """
     import av
 
     width, height = size
@@ -253,6 +271,9 @@ def _encode(
         raise InvalidInputError(
             f"the size must be even and lie in 16..4096 pixels, not {width}x{height}"
         )
+    if kbps is not None and not 10 <= kbps <= 100_000:
+        raise InvalidInputError(f"the bit rate must lie in 10..100000 kb/s, not {kbps}")
+    rate = {"crf": "25"} if kbps is None else _rate_options(kbps)
     temporary = path.with_name(f".{path.stem}.part.mp4")
     try:
         with av.open(str(temporary), "w") as container:
@@ -260,7 +281,7 @@ def _encode(
             stream = container.add_stream("libx264", rate=30)
             stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
             stream.time_base = stream.codec_context.time_base = time_base
-            stream.options = {"preset": "veryfast", "crf": "25", "g": "60", "threads": "2"}
+            stream.options = {"preset": "veryfast", **rate, "g": "60", "threads": "2"}
             for image, tick in zip(frames, ticks, strict=True):
                 frame = av.VideoFrame.from_ndarray(image, format="rgb24")
                 frame.pts, frame.time_base = tick, time_base
@@ -269,3 +290,8 @@ def _encode(
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _rate_options(kbps: int) -> dict[str, str]:
+    """Aim at a mean rate and let no two seconds hold more than twice their share."""
+    return {"b": f"{kbps}k", "maxrate": f"{kbps}k", "bufsize": f"{2 * kbps}k"}

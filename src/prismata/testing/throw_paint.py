@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from prismata.testing.throw_scene import (
     HAND_RADIUS,
+    PERSON_HEIGHT,
     WORLD_HEIGHT,
     WORLD_WIDTH,
     Flight,
@@ -43,6 +45,33 @@ _TROUSERS: tuple[Color, ...] = ((40, 44, 56), (84, 72, 60), (52, 66, 94), (228, 
 _SKINS: tuple[Color, ...] = ((236, 192, 160), (200, 148, 110), (142, 96, 66), (96, 64, 46))
 
 
+@dataclass(frozen=True, slots=True)
+class Outfit:
+    """The colours of one thrower."""
+
+    shirt: Color
+    trousers: Color
+    skin: Color
+    ball: Color
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Which part of the world a camera shows."""
+
+    zoom: float = 1.0
+    left: float = 0.0
+    """World coordinates of the picture's left upper corner."""
+    top: float = 0.0
+
+    def seen_height(self, y: float) -> float:
+        """Where a line of the world lies in the picture, in units of an unzoomed picture."""
+        return (y - self.top) * self.zoom
+
+
+WHOLE = View()
+
+
 class ThrowPainter:
     """Paints one scene at one size.
 
@@ -50,32 +79,50 @@ class ThrowPainter:
         scene: What happens.
         size: Width and height in pixels.
         place: Name of the place; empty = the seed decides.
+        view: What the camera shows.
+        noise: Standard deviation of the sensor noise in grey levels.
     """
 
-    def __init__(self, scene: ThrowScene, size: tuple[int, int], place: str = "") -> None:
+    def __init__(
+        self,
+        scene: ThrowScene,
+        size: tuple[int, int],
+        place: str = "",
+        *,
+        view: View = WHOLE,
+        noise: float = 2.2,
+    ) -> None:
         self._scene = scene
+        self._view = view
         self._width, self._height = size
-        self._scale_x, self._scale_y = size[0] / WORLD_WIDTH, size[1] / WORLD_HEIGHT
+        self._scale_x = size[0] / WORLD_WIDTH * view.zoom
+        self._scale_y = size[1] / WORLD_HEIGHT * view.zoom
         self._scale = min(self._scale_x, self._scale_y)
         look = np.random.default_rng([scene.seed, 2])
         drawn = PLACES[int(look.integers(len(PLACES)))]
         self._place = find_place(place) if place else drawn
-        self._ball_color = _pick(look, self._place.balls)
+        ball = _pick(look, self._place.balls)
         self._other_ball_color = _pick(look, self._place.balls)
-        self._shirt, self._trousers = _pick(look, _SHIRTS), _pick(look, _TROUSERS)
-        # The hand tells a release from a swing, so it must stand out from the sky or wall.
-        self._skin = _pick(look, [skin for skin in _SKINS if _contrast(skin, self._place) > 75])
+        self._outfit = draw_outfit(look, self._place, ball)
         self._lamp = (float(look.uniform(20, 300)), float(look.uniform(14, 44)))
         self._sway = (float(look.uniform(5, 12)), float(look.uniform(0, 6.28)))
-        self._background = paint_scenery(look, self._place, size, ground=scene.ground)
+        self._background = paint_scenery(
+            look, self._place, size, ground=view.seen_height(scene.ground)
+        )
         self._sensor = np.random.default_rng([scene.seed, 3])
         shape = (_NOISE_PICTURES, self._height, self._width, 3)
-        noise = self._sensor.normal(128, 2.2, shape)
-        self._noise = np.clip(noise, 96, 160).astype(np.uint8)
+        pictures = self._sensor.normal(128, noise, shape)
+        self._noise = np.clip(pictures, 96, 160).astype(np.uint8)
         self._offset: tuple[int, int] = (0, 0)
 
     def paint(self, time_s: float) -> Image:
         """Return the `(H, W, 3)` uint8 RGB picture at a time in seconds."""
+        image = self.begin(time_s)
+        self.thrower(image, self._scene, self._scene.ball(time_s), time_s, self._outfit)
+        return self.expose(image, time_s)
+
+    def begin(self, time_s: float) -> Image:
+        """Return a new picture with the place and what moves in it beside the throwers."""
         scene = self._scene
         self._shake()
         dx, dy = self._offset
@@ -92,18 +139,40 @@ class ThrowPainter:
             self._paint_hop(image, hop, time_s)
         for rolling in _current(scene.rolling, time_s):
             self._paint_rolling(image, rolling, time_s)
-        pose, ball = scene.pose(time_s), scene.ball(time_s)
-        self._paint_figure(image, pose)
+        return image
+
+    def thrower(
+        self,
+        image: Image,
+        scene: ThrowScene,
+        ball: tuple[Point, Flight | None] | None,
+        time_s: float,
+        outfit: Outfit,
+    ) -> None:
+        """Paint the thrower of a scene in these colours, then the ball if there is one."""
+        self._paint_figure(image, scene.pose(time_s), scene.ground, outfit)
         if ball is not None:
-            self._paint_ball(image, *ball)
-        return self._expose(image, time_s)
+            centre, flight = ball
+            if flight is not None:
+                self._shadow(image, (centre[0], scene.ground), scene.ball_radius * 0.8)
+            turn = centre[0] / scene.ball_radius if flight else 0.5
+            self._sphere(image, centre, scene.ball_radius, outfit.ball, turn=turn)
+
+    def passer(self, image: Image, passer: Passage, time_s: float, color: Color) -> None:
+        """Paint somebody, or something low, that passes before everything else."""
+        foot = (passer.x(time_s), self._scene.ground + 30)
+        top = (foot[0], self._scene.ground - passer.height + passer.size)
+        self._stroke(image, [foot, top], 2 * passer.size, color)
+        if passer.height >= PERSON_HEIGHT:
+            head = (foot[0], self._scene.ground - passer.height - 6)
+            self._dot(image, head, 7.5, _darker(color))
 
     def _shake(self) -> None:
         if self._sensor.random() < 0.12:
             dx, dy = self._sensor.integers(-1, 2, 2).tolist()
             self._offset = (dx, dy)
 
-    def _expose(self, image: Image, time_s: float) -> Image:
+    def expose(self, image: Image, time_s: float) -> Image:
         """Add slow changes of light and sensor noise."""
         import cv2
 
@@ -140,8 +209,8 @@ class ThrowPainter:
         self._shadow(image, (x, self._scene.ground + rolling.height), rolling.size)
         self._sphere(image, (x, y), rolling.size, self._other_ball_color, turn=x / rolling.size)
 
-    def _paint_figure(self, image: Image, pose: Pose) -> None:
-        ground, shoulder = self._scene.ground, pose.shoulder
+    def _paint_figure(self, image: Image, pose: Pose, ground: float, outfit: Outfit) -> None:
+        shoulder = pose.shoulder
         self._shadow(image, (pose.x, ground), 13)
         hip = (pose.x, ground - 29)
         step = 8 * math.sin(pose.stride) if pose.stride else 6.0
@@ -149,29 +218,22 @@ class ThrowPainter:
             raised = 3 * max(0.0, lift) if pose.stride else 0.0
             foot = (pose.x + side * step, ground - raised)
             knee = ((hip[0] + foot[0]) / 2 + pose.facing * 2, (hip[1] + foot[1]) / 2)
-            self._stroke(image, [hip, knee, foot], 6.5, self._trousers)
+            self._stroke(image, [hip, knee, foot], 6.5, outfit.trousers)
             toe = (foot[0] + pose.facing * 4, foot[1])
             self._stroke(image, [foot, toe], 3.5, (40, 36, 38))
         other = (shoulder[0] + pose.facing * 4, shoulder[1] + 16)
         rest = (other[0] + pose.facing * 9, other[1] + 9)
-        self._stroke(image, [shoulder, other, rest], 4.0, _darker(self._skin))
-        self._stroke(image, [hip, shoulder], 13.0, self._shirt)
+        self._stroke(image, [shoulder, other, rest], 4.0, _darker(outfit.skin))
+        self._stroke(image, [hip, shoulder], 13.0, outfit.shirt)
         head = (shoulder[0] + pose.facing * 2.5, shoulder[1] - 13)
-        self._stroke(image, [shoulder, head], 5.0, self._skin)
-        self._dot(image, head, 7.5, self._skin)
+        self._stroke(image, [shoulder, head], 5.0, outfit.skin)
+        self._dot(image, head, 7.5, outfit.skin)
         hair = (head[0] - pose.facing * 2, head[1] - 3)
         self._dot(image, hair, 6.0, (58, 44, 36))
-        self._dot(image, (head[0] + pose.facing * 1.8, head[1] + 1.5), 5.4, self._skin)
-        self._stroke(image, [shoulder, pose.elbow], 5.5, _darker(self._shirt))
-        self._stroke(image, [pose.elbow, pose.hand], 4.0, self._skin)
-        self._dot(image, pose.hand, HAND_RADIUS, self._skin)
-
-    def _paint_ball(self, image: Image, centre: Point, flight: Flight | None) -> None:
-        radius = self._scene.ball_radius
-        if flight is not None:
-            self._shadow(image, (centre[0], self._scene.ground), radius * 0.8)
-        turn = centre[0] / radius if flight else 0.5
-        self._sphere(image, centre, radius, self._ball_color, turn=turn)
+        self._dot(image, (head[0] + pose.facing * 1.8, head[1] + 1.5), 5.4, outfit.skin)
+        self._stroke(image, [shoulder, pose.elbow], 5.5, _darker(outfit.shirt))
+        self._stroke(image, [pose.elbow, pose.hand], 4.0, outfit.skin)
+        self._dot(image, pose.hand, HAND_RADIUS, outfit.skin)
 
     def _sphere(
         self, image: Image, centre: Point, radius: float, color: Color, *, turn: float
@@ -224,13 +286,21 @@ class ThrowPainter:
     def _fine(self, point: Point) -> tuple[int, int]:
         one = 2**_SHIFT
         return (
-            round((point[0] * self._scale_x + self._offset[0]) * one),
-            round((point[1] * self._scale_y + self._offset[1]) * one),
+            round(((point[0] - self._view.left) * self._scale_x + self._offset[0]) * one),
+            round(((point[1] - self._view.top) * self._scale_y + self._offset[1]) * one),
         )
 
     def _pixel(self, point: Point) -> tuple[int, int]:
         x, y = self._fine(point)
         return x >> _SHIFT, y >> _SHIFT
+
+
+def draw_outfit(look: np.random.Generator, place: Place, ball: Color) -> Outfit:
+    """Draw somebody's clothes and skin for a place where this ball is thrown."""
+    shirt, trousers = _pick(look, _SHIRTS), _pick(look, _TROUSERS)
+    # The hand tells a release from a swing, so it must stand out from the sky or wall.
+    skin = _pick(look, [skin for skin in _SKINS if _contrast(skin, place) > 75])
+    return Outfit(shirt, trousers, skin, ball)
 
 
 def _current(passages: Sequence[Passage], time_s: float) -> list[Passage]:

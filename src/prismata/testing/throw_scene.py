@@ -7,13 +7,15 @@ the seed and the time, so the pictures and the truth are computed from the same 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 WORLD_WIDTH, WORLD_HEIGHT = 320.0, 180.0
 MIN_SECONDS = 5.0
 HAND_RADIUS = 3.0
+PERSON_HEIGHT = 60.0
+"""Of what passes before the throwers, the lowest that is a person."""
 TRIES = 6
 """Draws for a throw that still fits before the end of the video."""
 VISIBLE_GAP = 1.0
@@ -67,6 +69,13 @@ class Swing:
     flight: Flight | None = None
     turns_back: bool = False
     """A swing that is broken off before the top and returns the way it came."""
+    run: float = 0.0
+    """How far the figure runs up to `x` until the release; 0 = it stands."""
+
+    def x_at(self, time_s: float) -> float:
+        """Where the figure is at a time: running up until the release, then at `x`."""
+        left = (self.release_s - time_s) / (self.release_s - self.start_s)
+        return self.x - self.facing * self.run * min(1.0, max(0.0, left))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +133,7 @@ class ThrowScene:
         ground, radius = float(rng.uniform(150, 158)), float(rng.uniform(6.8, 8.0))
         swings = _plan_swings(rng, seconds, ground, radius, distractors=distractors)
         beside = np.random.default_rng([seed, 5])
-        passages = _plan_passages(beside, seconds) if distractors else ((), (), ())
+        passages = plan_passages(beside, seconds) if distractors else ((), (), ())
         switches = tuple(np.cumsum(beside.exponential(0.8, 400)).tolist()) if distractors else ()
         return cls(seconds, seed, ground, radius, swings, *passages, switches)
 
@@ -189,13 +198,15 @@ def _stance(swings: tuple[Swing, ...], time_s: float) -> tuple[Swing | None, flo
         if time_s < swing.start_s:
             leave, arrive = before.end_s, swing.start_s - 0.1
             share = _ease((time_s - leave) / (arrive - leave)) if arrive > leave else 1.0
-            x = before.x + share * (swing.x - before.x)
+            arrival_x = swing.x_at(swing.start_s)
+            x = before.x + share * (arrival_x - before.x)
             facing = swing.facing if share > 0.5 else before.facing
-            walking = 0 < share < 1 and abs(swing.x - before.x) > 2
+            walking = 0 < share < 1 and abs(arrival_x - before.x) > 2
             return None, x, facing, (x / 5.0 if walking else 0.0)
         before = swing
         if time_s < swing.end_s:
-            return swing, swing.x, swing.facing, 0.0
+            x = swing.x_at(time_s)
+            return swing, x, swing.facing, (x / 5.0 if x != swing.x else 0.0)
     return None, before.x, before.facing, 0.0
 
 
@@ -232,9 +243,9 @@ def _plan_swings(
         aborts = distractors and bool(swings) and rng.random() < 0.3
         reach = 110.0 * max(0.0, start - free_s - 0.2)
         x = float(rng.uniform(max(32.0, x - reach), min(WORLD_WIDTH - 32, x + reach)))
-        swing = _draw_swing(rng, start, x, turns_back=aborts and bool(rng.random() < 0.5))
+        swing = draw_swing(rng, start, x, turns_back=aborts and bool(rng.random() < 0.5))
         if not aborts:
-            swing = _with_flight(rng, swing, ground, radius)
+            swing = with_flight(rng, swing, ground, radius)
         last_s = swing.flight.landing_s + 0.5 if swing.flight else swing.end_s
         if last_s > seconds:
             tries += 1
@@ -247,7 +258,8 @@ def _plan_swings(
         start = max(ready_s, free_s) + float(rng.uniform(0.1, 0.8))
 
 
-def _draw_swing(rng: np.random.Generator, start: float, x: float, *, turns_back: bool) -> Swing:
+def draw_swing(rng: np.random.Generator, start: float, x: float, *, turns_back: bool) -> Swing:
+    """Draw the phases of a swing that begins at `start` seconds and ends at the place `x`."""
     middle = WORLD_WIDTH / 2
     facing = 1 if x < middle else -1
     if abs(x - middle) < 35 and rng.random() < 0.5:
@@ -259,30 +271,35 @@ def _draw_swing(rng: np.random.Generator, start: float, x: float, *, turns_back:
     return Swing(start, back, release, follow, end, x, facing, turns_back=turns_back)
 
 
-def _with_flight(rng: np.random.Generator, swing: Swing, ground: float, radius: float) -> Swing:
+def with_flight(
+    rng: np.random.Generator,
+    swing: Swing,
+    ground: float,
+    radius: float,
+    *,
+    lasts_s: tuple[float, float] = (0.5, 1.4),
+) -> Swing:
+    """Return the swing with a ball that leaves the hand at its release and flies `lasts_s` long.
+
+    Args:
+        rng: Draws how long and how far within the bounds.
+        swing: The swing of the arm.
+        ground: Height of the line on which the ball lands.
+        radius: Of the ball.
+        lasts_s: Shortest and longest flight in seconds.
+    """
     origin = _posed(swing.x, swing.facing, _RELEASE, 0.0, ground, radius).held_ball
-    lasts = float(rng.uniform(0.5, 1.4))
+    lasts = float(rng.uniform(*lasts_s))
     edge = WORLD_WIDTH - 28 if swing.facing > 0 else 28.0
     width = min(abs(edge - origin[0]), float(rng.uniform(110, 290)) * lasts)
     drop = ground - radius - origin[1]
     velocity = (swing.facing * width / lasts, drop / lasts - GRAVITY / 2 * lasts)
     landing = swing.release_s + lasts
-    flight = Flight(
-        swing.release_s, origin, velocity, landing, landing + float(rng.uniform(0.2, 0.5))
-    )
-    return Swing(
-        swing.start_s,
-        swing.back_s,
-        swing.release_s,
-        swing.follow_s,
-        swing.end_s,
-        swing.x,
-        swing.facing,
-        flight,
-    )
+    vanish = landing + float(rng.uniform(0.2, 0.5))
+    return replace(swing, flight=Flight(swing.release_s, origin, velocity, landing, vanish))
 
 
-def _plan_passages(
+def plan_passages(
     rng: np.random.Generator, seconds: float
 ) -> tuple[tuple[Passage, ...], tuple[Passage, ...], tuple[Passage, ...]]:
     """Draw rolling balls, birds and hopping lights."""

@@ -193,7 +193,7 @@ def test_an_interrupted_rendering_leaves_the_old_file_and_nothing_else(tmp_path)
     path = tmp_path / "throw.mp4"
     path.write_bytes(b"older")
     with pytest.raises(KeyboardInterrupt):
-        synth._encode(path, frames(), range(91), Fraction(1, 30), (32, 32))
+        synth.encode_video(path, frames(), range(91), Fraction(1, 30), (32, 32))
     assert [(item.name, item.read_bytes()) for item in tmp_path.iterdir()] == [
         ("throw.mp4", b"older")
     ]
