@@ -16,10 +16,10 @@ from prismata.testing.throw_paint import Image, Outfit, ThrowPainter, View, draw
 from prismata.testing.throw_scene import WORLD_HEIGHT, WORLD_WIDTH
 from prismata.testing.throw_scenery import Color, Place, find_place
 
-NOISE = 3.5
+NOISE = 3.0
 """Standard deviation of the sensor noise in grey levels."""
-FADING = (0.15, 0.35)
-"""How far the colours of people and balls go towards those of the place."""
+FADING = (0.1, 0.35)
+"""How far the colours of people and balls go towards those of the place in the hardest video."""
 LEAST_CONTRAST = 45.0
 """Distance in RGB that a ball keeps to the colours of the place, where it had it."""
 
@@ -33,15 +33,15 @@ class HardPainter:
     Args:
         scene: What happens.
         size: Width and height in pixels.
-        places: Names of the places that the cameras may show; two different ones are drawn, if
-            there are two.
+        places: Names of places: the first is what the first camera shows, the second shows one of
+            the others. In the easiest scenes it shows the first too, only nearer or mirrored.
     """
 
     def __init__(self, scene: HardScene, size: tuple[int, int], places: Sequence[str]) -> None:
         self._scene = scene
         look = np.random.default_rng([scene.seed, 32])
-        order = look.permutation(len(places)).tolist()
-        self.places = tuple(places[order[index % len(order)]] for index in range(2))
+        others = [place for place in places[1:] if scene.hardness > 0] or [places[0]]
+        self.places = (places[0], others[int(look.integers(len(others)))])
         shown = [find_place(name) for name in self.places]
         views = [_draw_view(look, scene.throwers[1].scene.ground) for _ in shown]
         self._mirrored = (False, bool(look.random() < 0.7))
@@ -56,7 +56,7 @@ class HardPainter:
         )[-3:]
         balls = [choice[int(look.integers(len(choice)))] for _ in scene.throwers]
         outfits = [draw_outfit(look, shown[0], ball) for ball in balls]
-        shares = look.uniform(*FADING, len(shown)).tolist()
+        shares = (scene.hardness * look.uniform(*FADING, len(shown))).tolist()
         self._outfits = [
             [_faded(outfit, place, share) for outfit in outfits]
             for place, share in zip(shown, shares, strict=True)
@@ -88,7 +88,7 @@ class HardPainter:
 
 def _draw_view(look: np.random.Generator, ground: float) -> View:
     """Draw a camera's part of the world: all throwers and their raised arms are in it."""
-    zoom = float(look.uniform(0.95, 1.25))
+    zoom = float(look.uniform(1.05, 1.3))
     width, height = WORLD_WIDTH / zoom, WORLD_HEIGHT / zoom
     left = (WORLD_WIDTH - width) / 2 + float(look.uniform(-6, 6))
     # The feet stand near the lower edge, whatever the zoom.

@@ -29,6 +29,8 @@ from prismata.testing.throw_scene import (
 GAP_S = (0.5, 6.0)
 """Shortest and longest time between two releases in the video."""
 REPLAY_RATE = 0.5
+PASSER_EVERY_S = 2.5
+"""Mean time between two passers-by in the hardest video."""
 CLEAR_S = (0.12, 0.2)
 """So long before and after a release no passer-by covers hand or ball."""
 
@@ -71,13 +73,18 @@ class Thrower:
 
     scene: ThrowScene
     returns: tuple[Return, ...]
+    holds: tuple[tuple[float, float], ...]
+    """Times between which a hand that is not empty shows its ball: it is taken out for an act."""
 
     def ball(self, time_s: float) -> tuple[Point, Flight | None] | None:
         """Return where this thrower's ball is and its flight, if it flies; None without ball."""
         for item in self.returns:
             if item.absent_s <= time_s < item.end_s:
                 return (item.ball(time_s), None) if time_s >= item.start_s else None
-        return self.scene.ball(time_s)
+        ball = self.scene.ball(time_s)
+        if ball is None or ball[1] is not None:
+            return ball
+        return ball if any(start <= time_s < end for start, end in self.holds) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,24 +122,26 @@ class HardScene:
     passers: tuple[Passage, ...]
     shots: tuple[Shot, ...]
     confusers: tuple[Confuser, ...]
+    hardness: float
+    """0 to 1: how much passes before the throwers, and how faint the colours are."""
 
     @classmethod
-    def plan(cls, seconds: float, seed: int) -> HardScene:
+    def plan(cls, seconds: float, seed: int, *, hardness: float = 1.0) -> HardScene:
         """Draw a scene for a video of so many seconds; the same seed gives the same scene."""
         rng = np.random.default_rng([seed, 31])
         throws, shots = _plan_throws(rng, seconds)
         acts = [_plan_acts(rng, throws, index, shots[-1]) for index in range(2)]
-        ground, radius = float(rng.uniform(150, 156)), float(rng.uniform(6.4, 7.4))
+        ground, radius = float(rng.uniform(150, 156)), float(rng.uniform(6.8, 7.6))
         beside = plan_passages(np.random.default_rng([seed, 5]), seconds)
         throwers, confusers = [], []
         for index, swings in enumerate(acts):
             level = ground + _GROUNDS[index]
             placed = _placed(rng, swings, [t for t in throws if t.thrower == index], level, radius)
             # Birds, lights and rolling balls belong to the place: the first scene has them.
-            passages = beside if index == 0 else ((), (), ())
+            passages = beside if index == 0 and hardness > 0 else ((), (), ())
             scene = ThrowScene(seconds, seed, level, radius, placed, *passages, ())
             returns = _plan_returns(rng, scene)
-            throwers.append(Thrower(scene, returns))
+            throwers.append(Thrower(scene, returns, _plan_holds(rng, scene, returns)))
             confusers += [Confuser("thrown back", item.end_s) for item in returns]
             confusers += [
                 Confuser("aborted" if swing.turns_back else "practice", swing.release_s)
@@ -140,9 +149,9 @@ class HardScene:
                 if swing.flight is None
             ]
         both = (throwers[0], throwers[1])
-        passers = _plan_passers(rng, both, seconds)
+        passers = _plan_passers(rng, both, seconds, round(hardness * seconds / PASSER_EVERY_S))
         confusers.sort(key=lambda item: item.scene_s)
-        return cls(seed, both, passers, tuple(shots), tuple(confusers))
+        return cls(seed, both, passers, tuple(shots), tuple(confusers), hardness)
 
     def shot_at(self, video_s: float) -> Shot:
         """Return the shot that is on at a video time; the last one goes on for ever."""
@@ -245,7 +254,7 @@ def _plan_acts(
             swing = draw_swing(rng, start, 0.0, turns_back=bool(rng.random() < 0.5))
             if swing.end_s > until - 0.15:
                 break
-            if rng.random() < 0.5:
+            if rng.random() < 0.4:
                 acts.append(swing)
             free = swing.end_s
         if throw is not None:
@@ -303,13 +312,26 @@ def _plan_returns(rng: np.random.Generator, scene: ThrowScene) -> tuple[Return, 
     return tuple(returns)
 
 
+def _plan_holds(
+    rng: np.random.Generator, scene: ThrowScene, returns: Sequence[Return]
+) -> tuple[tuple[float, float], ...]:
+    """Say when a ball is in the hand: for every throw, for most other swings, after a catch."""
+    caught = [(item.end_s, item.end_s + 0.5) for item in returns]
+    acting = [
+        (swing.start_s - 0.2, swing.end_s + 0.1)
+        for swing in scene.swings
+        if swing.flight is not None or rng.random() < 0.7
+    ]
+    return (*caught, *acting)
+
+
 def _plan_passers(
-    rng: np.random.Generator, throwers: tuple[Thrower, Thrower], seconds: float
+    rng: np.random.Generator, throwers: tuple[Thrower, Thrower], seconds: float, count: int
 ) -> tuple[Passage, ...]:
     """Draw what passes before the throwers and leaves every release visible."""
     flights = [(thrower.scene, f) for thrower in throwers for f in thrower.scene.flights]
     passers: list[Passage] = []
-    for _ in range(round(seconds / 2.5)):
+    for _ in range(count):
         is_person = rng.random() < 0.6
         size = float(rng.uniform(6.0, 8.5) if is_person else rng.uniform(14, 24))
         height = float(rng.uniform(68, 96) if is_person else rng.uniform(22, 46))

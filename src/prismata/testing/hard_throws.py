@@ -41,6 +41,9 @@ SEEN_PLACES = ("meadow", "hall", "dusk")
 UNSEEN_PLACES = ("town", "beach")
 """Only test videos show these."""
 MIN_SECONDS = 8.0
+HARDNESS = (0.0, 0.5, 1.0)
+"""Of the videos of a split in turn. A model that sees nothing but the hardest learns nothing from
+so few of them, and a set on which everybody scores 0 tells no two models apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,7 @@ def render_hard_throws(
     variable_rate: bool = False,
     places: Sequence[str] = SEEN_PLACES,
     jitter: bool = False,
+    hardness: float = 1.0,
     look: Look = BROADCAST,
 ) -> HardVideo:
     """Render one hard video with the events `release` and `flight` of the easy ones.
@@ -96,8 +100,10 @@ def render_hard_throws(
         seconds: Length; at least 8.
         seed: Decides everything that is drawn.
         variable_rate: Frames 20 to 90 ms apart at random instead of `1 / fps`.
-        places: Places that the two cameras may show.
+        places: The first camera shows the first, the second camera one of the others.
         jitter: Move every label by up to one frame.
+        hardness: 0 to 1: how much passes before the throwers, and how faint the colours are; with 0
+            both cameras show one place, and nothing moves there but the throwers.
         look: Size and rates of the file.
 
     Raises:
@@ -109,7 +115,7 @@ def render_hard_throws(
         )
     ticks, time_base = plan_ticks(seconds, look.fps, seed, variable_rate=variable_rate)
     timeline = FrameTimeline.from_pts(np.array(ticks), time_base=time_base)
-    scene = HardScene.plan(seconds, seed)
+    scene = HardScene.plan(seconds, seed, hardness=hardness)
     painter = HardPainter(scene, look.size, places)
     times = [start / MICROSECONDS for start in timeline.starts_us.tolist()]
     frames: Iterator[Image] = (painter.paint(time) for time in times)
@@ -160,8 +166,9 @@ def render_hard_set(
                 seconds=seconds,
                 seed=seed + done,
                 variable_rate=index % 2 == 1,
-                places=UNSEEN_PLACES if split == "test" else SEEN_PLACES,
+                places=_places(split, index),
                 jitter=split == "train",
+                hardness=HARDNESS[index % len(HARDNESS)],
                 look=look,
             )
             videos[split].append(video)
@@ -169,6 +176,14 @@ def render_hard_set(
             if progress is not None:
                 progress(done, sum(counts.values()), path.name)
     return videos
+
+
+def _places(split: str, index: int) -> tuple[str, ...]:
+    """Training sees one ground most of the time, as from one camera; testing sees others."""
+    if split != "test":
+        return SEEN_PLACES
+    home = index // len(HARDNESS) % len(UNSEEN_PLACES)
+    return UNSEEN_PLACES[home:] + UNSEEN_PLACES[:home]
 
 
 def labels_csv(videos: Sequence[HardVideo]) -> str:

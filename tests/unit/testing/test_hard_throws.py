@@ -119,8 +119,18 @@ def test_test_videos_show_places_that_no_other_video_shows(videos):
     assert shown["train"] | shown["val"] <= set(SEEN_PLACES)
     assert not set(SEEN_PLACES) & set(UNSEEN_PLACES)
     assert {*SEEN_PLACES, *UNSEEN_PLACES} == set(PLACE_NAMES)
-    for video in videos["train"] + videos["test"]:
-        assert len(set(video.places)) == 2
+    for part in videos.values():
+        assert [len(set(video.places)) for video in part] == [1, 2][: len(part)]
+
+
+def test_the_easiest_scene_has_nobody_passing_and_nothing_else_that_moves():
+    easy, hard = (HardScene.plan(30, 2, hardness=value) for value in (0.0, 1.0))
+    assert easy.passers == ()
+    assert easy.throwers[0].scene.birds == easy.throwers[0].scene.rolling == ()
+    assert len(hard.passers) >= 8
+    assert hard.throwers[0].scene.birds
+    assert easy.shots == hard.shots
+    assert [t.scene.swings for t in easy.throwers] == [t.scene.swings for t in hard.throwers]
 
 
 @pytest.mark.parametrize("kbps", [100, 200])
