@@ -69,7 +69,13 @@ def train(
         list[str] | None,
         typer.Option("--set", help="Any other setting of the recipe, as NAME=VALUE (repeat)."),
     ] = None,
-    flip: Annotated[bool, typer.Option(help="Mirror at random; off if sides matter.")] = True,
+    flip: Annotated[
+        bool | None,
+        typer.Option(
+            "--flip/--no-flip",
+            help="Mirror at random; by default unless sides matter in the domain.",
+        ),
+    ] = None,
     quantize: Annotated[
         str, typer.Option(help="auto (an 8-bit encoder too, if nothing is lost by it) or never.")
     ] = "auto",

@@ -50,6 +50,8 @@ class Domain:
     """Event type name → how scores become events; the default rule where nothing is said."""
     motion_gate: ClassVar[MotionGate | None] = None
     """Skip the encoder while nothing moves; only for cameras that stand still."""
+    left_right_matters: ClassVar[bool] = False
+    """Training never mirrors the pictures: a left turn is no right turn."""
     guide: ClassVar[str] = ""
     """One paragraph that annotators read first; the README holds the details."""
     tolerance_seconds: ClassVar[float] = 0.5
@@ -216,6 +218,7 @@ def _check_recipe(domain_class: type[Domain]) -> None:
         "rules": dict,
         "tolerance_seconds": (int, float),
         "motion_gate": (MotionGate, NoneType),
+        "left_right_matters": bool,
     }
     for field, expected in fields.items():
         value = getattr(domain_class, field)

@@ -73,6 +73,7 @@ def test_filling_in_one_domain_leaves_others_alone():
         ({"version": True}, "whole number from 1 on"),
         ({"clip": {"target_fps": 10}}, "it must be a ClipSpec"),
         ({"rules": {"serve": 0.5}}, "it must be a GroupingRule"),
+        ({"left_right_matters": "yes"}, "it must be a bool"),
         (
             {"rules": {"rally": GroupingRule()}},
             "rule for 'rally', which is none of its event types",

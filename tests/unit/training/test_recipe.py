@@ -2,8 +2,10 @@ import pytest
 
 from prismata.core.architectures import find_architecture
 from prismata.core.errors import InvalidInputError
+from prismata.domains import Domain
 from prismata.training.heads import HeadSpec
 from prismata.training.recipe import Recipe
+from prismata.worker.train.run import recipe_for
 
 
 def test_a_recipe_is_the_same_after_a_round_trip():
@@ -59,3 +61,13 @@ def test_what_a_person_does_not_choose_is_the_architectures():
     assert recipe.chunk_samples == architecture.recipe["chunk_samples"] == 64
     assert (recipe.encoder, recipe.frozen) == (architecture.encoder, architecture.frozen)
     assert Recipe.resolved({}) == Recipe()
+
+
+def test_pictures_are_not_mirrored_where_sides_matter_unless_somebody_says_so():
+    class Turns(Domain):
+        name = "turns"
+        left_right_matters = True
+
+    assert recipe_for(Turns(), {}).flip is False
+    assert recipe_for(Turns(), {"flip": True}).flip is True
+    assert recipe_for(Domain(), {}).flip is True

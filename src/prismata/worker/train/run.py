@@ -6,7 +6,7 @@ import hashlib
 import json
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -63,6 +63,11 @@ def run_training(request: dict[str, Any], reporter: ChildReporter) -> dict[str, 
         return _Run(bench, request, reporter, stack).execute()
 
 
+def recipe_for(domain: Domain, chosen: Mapping[str, Any]) -> Recipe:
+    """Return the recipe of a run: what a person chose, then the domain's word, then defaults."""
+    return Recipe.resolved({"flip": not domain.left_right_matters, **chosen})
+
+
 class _Run:
     """The state that the steps of one run share."""
 
@@ -85,7 +90,7 @@ class _Run:
             self.record.dataset_version_id
         )
         self.domain: Domain = bench.domain(self.record.domain)
-        self.recipe = Recipe.resolved(self.record.recipe["training"])
+        self.recipe = recipe_for(self.domain, self.record.recipe["training"])
         self.architecture = find_architecture(self.recipe.architecture)
         own_clip = self.domain.clip.changed(self.architecture.clip)
         self.clip: ClipSpec = own_clip.changed(self.record.recipe.get("clip", {}))
