@@ -262,9 +262,8 @@ def _said(entry: Mapping[str, Any]) -> str:
     """Say what was fitted, and what that was measured to be worth."""
     fitted = {
         "none": "Nothing was fitted, so scores stand for themselves.",
-        "temperature": f"Confidence is the score with its logit times {entry['a']:.2f}.",
-        "platt": f"Confidence is the score with its logit times {entry['a']:.2f}, "
-        f"{entry['b']:+.2f}.",
+        "temperature": f"Confidence is sigmoid({entry['a']:.2f} · logit(score)).",
+        "platt": f"Confidence is sigmoid({entry['a']:.2f} · logit(score) {entry['b']:+.2f}).",
     }[entry["method"]]
     words = [
         f"{fitted} {_count(entry['events'], 'candidate event')} of "

@@ -1,8 +1,8 @@
 """The reliability diagram of one event type as inline SVG: how often what was said came true.
 
-One bar a bin: it stands where the confidences lie and is as high as the share of true events. Bars
-that reach the diagonal were right; the gap to it is drawn dashed. How many events a bar stands for
-is written above it, in its title and in the table beside the picture.
+One bar a bin: as wide as the confidences in it and as high as the share of true events. Where a bar
+ends at the diagonal what was said was right; the gap to what was said is drawn dashed. How many
+events a bar stands for is written above the picture, in its title and in the table below.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from html import escape
 from typing import Any
 
 _SIDE = 240
-_LEFT, _TOP, _RIGHT, _BOTTOM = 46, 22, 14, 44
+_LEFT, _TOP, _RIGHT, _BOTTOM = 50, 40, 26, 44
 _THINNEST = 6.0
 """Pixels; confidences crowd near 0, and a bar that is thinner cannot be seen."""
 _LABEL_ROOM = 18.0
-"""Pixels between two counts above bars; where there is less, the table tells."""
+"""Pixels between two counts; where there is less, the table tells."""
 _TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
@@ -51,9 +51,13 @@ def draw_reliability(title: str, entry: Mapping[str, Any], color: str, element_i
     labelled = -_LABEL_ROOM
     for part in bins:
         x = _x(part["mean_confidence"])
-        room = x - labelled >= _LABEL_ROOM
-        parts.append(_bar(part, x, with_count=room))
-        labelled = x if room else labelled
+        parts.append(_bar(part, x))
+        if x - labelled >= _LABEL_ROOM:
+            parts.append(
+                f'<text class="tick" x="{x:.1f}" y="{_TOP - 6}" text-anchor="middle">'
+                f"{part['events']}</text>"
+            )
+            labelled = x
     parts.append(
         f'<line class="threshold" x1="{_x(0):.1f}" y1="{_y(0):.1f}" x2="{_x(1):.1f}" '
         f'y2="{_y(1):.1f}"><title>said and true equally often</title></line>'
@@ -61,23 +65,19 @@ def draw_reliability(title: str, entry: Mapping[str, Any], color: str, element_i
     return "\n".join([*parts, "</svg>"])
 
 
-def _bar(part: Mapping[str, Any], x: float, *, with_count: bool) -> str:
-    wide = max(_THINNEST, _SIDE * (part["to"] - part["from"]))
-    left = min(max(_LEFT, x - wide / 2), _LEFT + _SIDE - wide)
+def _bar(part: Mapping[str, Any], x: float) -> str:
+    left, wide = _x(part["from"]), _SIDE * (part["to"] - part["from"])
+    if wide < _THINNEST:
+        wide = _THINNEST
+        left = min(max(_LEFT, x - wide / 2), _LEFT + _SIDE - wide)
     top, said = _y(part["share_true"]), _y(part["mean_confidence"])
-    count = (
-        f'<text class="tick" x="{left + wide / 2:.1f}" y="{min(top, said) - 4:.1f}" '
-        f'text-anchor="middle">{part["events"]}</text>'
-        if with_count
-        else ""
-    )
     return (
         f"<g><title>said {part['from']:.2f} to {part['to']:.2f}, true "
         f"{100 * part['share_true']:.0f} % of {part['events']}</title>"
         f'<rect class="fill edge" x="{left:.1f}" y="{top:.1f}" width="{wide:.1f}" '
         f'height="{_y(0) - top:.1f}"/>'
         f'<rect class="gap" x="{left:.1f}" y="{min(top, said):.1f}" width="{wide:.1f}" '
-        f'height="{abs(top - said):.1f}"/>{count}</g>'
+        f'height="{abs(top - said):.1f}"/></g>'
     )
 
 
@@ -95,7 +95,7 @@ def _axes(axis: str) -> list[str]:
     middle = _LEFT + _SIDE / 2
     parts.append(
         f'<text class="tick" x="{middle}" y="{_TOP + _SIDE + 36}" text-anchor="middle">{axis}'
-        f'</text><text class="tick" x="{_LEFT - 40}" y="14">true events</text>'
+        f'</text><text class="tick" x="2" y="14">share of true events, and of how many</text>'
     )
     return parts
 

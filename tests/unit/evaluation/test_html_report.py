@@ -294,12 +294,12 @@ class TestReliability:
         heights = [float(bar.get("height")) for bar in bars]
         assert heights == pytest.approx([0.02 * 240, 0.3 * 240, 0.5 * 240], abs=0.1)
         middles = [float(bar.get("x")) + float(bar.get("width")) / 2 for bar in bars]
-        assert middles == pytest.approx([46 + 240 * x for x in (0.05, 0.2, 0.85)], abs=0.1)
+        assert middles == pytest.approx([50 + 240 * x for x in (0.05, 0.2, 0.85)], abs=0.1)
         gaps = [item for item in svg.iter("rect") if item.get("class") == "gap"]
         assert float(gaps[2].get("height")) == pytest.approx(0.35 * 240, abs=0.1)
         (diagonal,) = [item for item in svg.iter("line") if item.get("class") == "threshold"]
         corners = [float(diagonal.get(name)) for name in ("x1", "y1", "x2", "y2")]
-        assert corners == [46, 262, 286, 22]
+        assert corners == [50, 280, 290, 40]
 
     def test_it_can_be_read_without_being_seen(self):
         page = render_html(replace(data(), calibration={"goal": meaning()}))
@@ -313,7 +313,7 @@ class TestReliability:
         counts = [item.text for item in svg.iter("text") if (item.text or "").isdigit()]
         assert counts == ["40", "40", "38"]
         words = " ".join(parsed(page).words)
-        assert "Confidence is the score with its logit times 0.50, -0.25." in words
+        assert "Confidence is sigmoid(0.50 · logit(score) -0.25)." in words
         assert "120 candidate events of 6 validation videos were looked at, 38 of them true." in (
             words
         )
@@ -330,8 +330,8 @@ class TestReliability:
         bars = [item for item in svg.iter("rect") if item.get("class") == "fill edge"]
         assert len(bars) == 4
         for bar in bars:
-            assert float(bar.get("x")) >= 46
-            assert float(bar.get("x")) + float(bar.get("width")) <= 286.01
+            assert float(bar.get("x")) >= 50
+            assert float(bar.get("x")) + float(bar.get("width")) <= 290.01
             assert float(bar.get("width")) == 6
         assert [item.text for item in svg.iter("text")].count("7") == 2
 
