@@ -30,6 +30,7 @@ REPORT = {
         }
     ],
     "points": {"mean": 0.75, "chance": 0.1},
+    "motion": {"points": 0.21, "segments": None, "seconds": 300.0, "whole": False},
     "segments": None,
     "notes": ["Measured on 1 video: too few for an interval."],
 }
@@ -109,7 +110,10 @@ class TestTrain:
         run = prepare_training(bench, TrainRequest("flashes")).run
         bench.catalog.runs.finish(run.id, checkpoint_key="", metrics={"val": REPORT})
         page = open_train(open_page)
-        assert "mAP of points 75.0 % (by chance 10.0 %)" in page.words
+        assert (
+            "mAP of points 75.0 % (by chance 10.0 %, by motion alone 21.0 % on 300 s of them)"
+            in page.words
+        )
         assert "too few for an interval" in page.words
         table = next(item.value for item in page.test.dataframe if "F1" in item.value)
         assert table.iloc[0]["F1"] == "85.7 %"
