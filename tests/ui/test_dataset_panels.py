@@ -29,7 +29,7 @@ def open_train(open_page):
 
 def test_shared_footage_is_looked_for_when_asked_and_then_told(open_page, bench, copies):
     page = open_train(open_page)
-    assert "share" not in page.words
+    assert "Nobody has looked yet whether videos of different groups share footage" in page.words
     page.press("Look for shared footage")
     job = latest_comparison(bench, "ball_throw")
     assert bench.jobs.follow(job.id).wait(120).state is JobState.SUCCEEDED

@@ -42,8 +42,8 @@ def test_nothing_is_decoded_before_it_is_asked_for_and_then_each_stretch_says_wh
     captions = [item.proto.imgs[0].caption for item in page.test.get("image")]
     assert len(captions) > 1
     assert all("Flash true in" in caption for caption in captions)
-    assert "background" in captions[-1]
-    assert "around Flash" in captions[0]
+    assert ["background" in caption for caption in captions].count(True) == 1
+    assert ["around Flash" in caption for caption in captions].count(True) == len(captions) - 1
     assert "Show others" in page.buttons()
 
 

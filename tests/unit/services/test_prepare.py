@@ -128,7 +128,8 @@ def test_a_killed_child_leaves_nothing_and_can_be_started_again(
     until(lambda: pid.read_text() not in ("", first))
     os.kill(int(pid.read_text()), signal.SIGKILL)  # it gets no third attempt
     assert end_of(live).state is JobState.FAILED
-    assert stored(bench, old_film) == ["source.json"]
+    # Cleaned up by the worker once the end is written, which others see a moment earlier.
+    until(lambda: stored(bench, old_film) == ["source.json"])
     told = describe_material(bench, old_film).preparing
     assert told.state is JobState.FAILED
     assert told.message
