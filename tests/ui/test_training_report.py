@@ -80,7 +80,7 @@ def test_the_worst_mistakes_are_to_be_seen_and_lead_to_the_label(open_page, benc
     link = next(
         item.proto for item in page.test.get("link_button") if item.proto.label.endswith("label")
     )
-    assert link.url == f"label?domain=flashes&video={labelled.id}&at=700000"
+    assert link.url == f"./?domain=flashes&video={labelled.id}&at=700000"
 
 
 def test_a_link_to_an_instant_leads_the_station_there_once(open_page, labelled):

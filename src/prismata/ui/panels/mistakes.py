@@ -57,7 +57,7 @@ def _show_one(domain: Domain, video: VideoRecord, event: Event) -> None:
     place = urlencode({"domain": domain.name, "video": video.id, "at": event.start_us})
     st.link_button(
         "Correct the label",
-        f"label?{place}",
+        f"./?{place}",  # the label station is the page without a name
         icon=":material/edit:",
         help="Opens the label station at this instant; the next training learns from it.",
     )
