@@ -5,9 +5,10 @@ import pytest
 
 from prismata.core.events import Event, EventType
 from prismata.core.recipes import GroupingRule
+from prismata.core.targets import build_targets
 from prismata.domains import Domain
 from prismata.evaluation import confidence_of
-from prismata.training.data import LabelledVideo, build_targets
+from prismata.training.data import LabelledVideo
 from prismata.training.loop import train
 from prismata.worker.train.assess import assess
 
