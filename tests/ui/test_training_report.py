@@ -97,3 +97,17 @@ def test_what_is_no_instant_is_not_followed(open_page, labelled):
     page.test.query_params["at"] = "soon"
     page.run()
     assert page.component("label_station", package="prismata.")[1]["at_us"] is None
+
+
+def test_a_link_to_an_instant_of_one_video_says_nothing_of_another(
+    open_page, bench, labelled, uneven_flashes
+):
+    other = ingest_file(bench, uneven_flashes.path, domain="flashes").video
+    page = open_page("label")
+    page.test.query_params.update({"video": labelled.id, "at": "700000"})
+    page.run()
+    assert page.component("label_station", package="prismata.")[1]["at_us"] == 700_000
+    page.test.session_state["video"] = other.id
+    page.run()
+    _, data = page.component("label_station", package="prismata.")
+    assert (data["video"]["id"], data["at_us"]) == (other.id, None)

@@ -9,7 +9,6 @@ a rising line changes no order, only what is said about it.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -175,9 +174,8 @@ def confidence_of(
     entry = calibration.get(event_type)
     if score is None or not entry or entry["method"] == "none":
         return None
-    inside = min(1 - EPSILON, max(EPSILON, float(score)))
-    value = entry["a"] * math.log(inside / (1 - inside)) + entry["b"]
-    return 0.5 * (1 + math.tanh(value / 2))
+    fit = Calibration(entry["a"], entry["b"], entry["method"])
+    return float(fit.confidences(np.array([score]))[0])
 
 
 def _measure(

@@ -96,14 +96,8 @@ def worst_mistakes(
 
 def _best_score(track: ScoreTrack, event: Event, criterion: Criterion) -> float:
     """Return the highest score of the instants at which a point would hit, or of the segment."""
+    first, last = event.start_us, event.end_us - 1
     if event.kind == "point":
-        inside = [
-            index
-            for index, instant in enumerate(track.times_us.tolist())
-            if criterion.closeness(Event.point(event.event_type, instant, 1.0), event) is not None
-        ]
-        scores = track.column(event.event_type)[inside]
-    else:
-        within = (track.times_us >= event.start_us) & (track.times_us < event.end_us)
-        scores = track.column(event.event_type)[within]
-    return float(scores.max(initial=0.0))
+        first, last = criterion.start_range_us(event, 0)  # as far from one side as from the other
+    inside = (track.times_us >= first) & (track.times_us <= last)
+    return float(track.column(event.event_type)[inside].max(initial=0.0))

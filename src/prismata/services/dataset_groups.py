@@ -19,6 +19,7 @@ from prismata.catalog import Split, VideoRecord
 from prismata.core.errors import InvalidInputError
 from prismata.core.time import TimeSpan, to_seconds
 from prismata.services.datasets import known_by_video, plan_split, total_us
+from prismata.services.wording import some_of
 from prismata.services.workbench import Workbench
 
 MATCH_SECONDS = 5.0
@@ -285,7 +286,7 @@ def _notes(planned: Sequence[VideoGroup]) -> list[str]:
     kept = [item.video.name for item in planned if not item.matches]
     if kept:
         notes.append(
-            f"The pattern does not match {_some(kept)}: "
+            f"The pattern does not match {some_of(kept)}: "
             f"{'it keeps its group' if len(kept) == 1 else 'they keep their groups'}."
         )
     targets: dict[str, set[str]] = {}
@@ -294,13 +295,7 @@ def _notes(planned: Sequence[VideoGroup]) -> list[str]:
     cut = sorted(before for before, after in targets.items() if len(after) > 1)
     if cut:
         notes.append(
-            f"Videos that are in one group now would come into several: {_some(cut)}. Parts of one "
-            "recording could then land in training and in validation."
+            f"Videos that are in one group now would come into several: {some_of(cut)}. Parts of "
+            "one recording could then land in training and in validation."
         )
     return notes
-
-
-def _some(names: Sequence[str], most: int = 3) -> str:
-    shown = ", ".join(repr(name) for name in names[:most])
-    rest = len(names) - most
-    return f"{shown} and {rest} more" if rest > 0 else shown

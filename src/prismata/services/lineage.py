@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from prismata.catalog import DatasetVersionRecord, ModelRecord, Split, TrainingRunRecord
-from prismata.core.errors import NotFoundError
 from prismata.services.workbench import Workbench
 
 
@@ -114,10 +113,11 @@ def model_lineage(bench: Workbench, name_or_id: str) -> Lineage:
             negatives[video_id] += 1
         else:
             labels.setdefault(video_id, Counter())[event.event_type] += 1
+    names = {video.id: video.name for video in bench.catalog.videos.list()}
     teachers = tuple(
         Teacher(
             video_id,
-            _name_of(bench, video_id),
+            names.get(video_id, ""),
             split,
             labels.get(video_id, {}),
             negatives[video_id],
@@ -127,10 +127,3 @@ def model_lineage(bench: Workbench, name_or_id: str) -> Lineage:
     return Lineage(
         model, run, dataset, tuple(sorted(teachers, key=lambda item: (item.split, item.name)))
     )
-
-
-def _name_of(bench: Workbench, video_id: str) -> str:
-    try:
-        return bench.catalog.videos.get(video_id).name
-    except NotFoundError:
-        return ""

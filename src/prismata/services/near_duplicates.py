@@ -8,13 +8,15 @@ by whoever shows or trains a dataset.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
+from math import comb
 from typing import Any
 
 from prismata.catalog import JobRecord, Split
-from prismata.core.errors import InvalidInputError, NotFoundError
+from prismata.core.errors import NotFoundError
 from prismata.core.jobs import JobState, ResourceClass
 from prismata.core.ports import (
     Assignment,
@@ -29,6 +31,7 @@ from prismata.media.likeness import RULES
 from prismata.media.signatures import FORMAT
 from prismata.services.admission import job_need_mb
 from prismata.services.datasets import plan_dataset
+from prismata.services.wording import some_of
 from prismata.services.workbench import LiveJob, Workbench
 
 _DECLARED_MB = 400.0
@@ -155,7 +158,7 @@ class DuplicateReport:
             told.append("All videos are in one group, so there is nothing to compare.")
         if self.too_still:
             told.append(
-                f"Too little moves in {_some(self.too_still)} to know the footage again: a copy "
+                f"Too little moves in {some_of(self.too_still)} to know the footage again: a copy "
                 "would not be noticed."
             )
         told += [
@@ -251,7 +254,7 @@ def read_report(bench: Workbench, subject: Subject) -> DuplicateReport:
     """Return what the latest comparison says about these videos, as they are split and grouped."""
     kept = _Kept.of(bench, subject.domain)
     names = {video.id: video.name for video in bench.catalog.videos.list()}
-    wanted = across_groups(subject.groups)
+    pairs = count_across(subject.groups)
     found = [
         NearDuplicate(
             names[item["first"]],
@@ -262,14 +265,14 @@ def read_report(bench: Workbench, subject: Subject) -> DuplicateReport:
             item["similarity"],
         )
         for item in kept.found
-        if frozenset((item["first"], item["second"])) in wanted
+        if is_across(subject.groups, item["first"], item["second"])
     ]
     found.sort(key=lambda item: (not item.leaks, -item.overlap_us, item.first, item.second))
     return DuplicateReport(
         subject,
         tuple(found),
-        len(wanted),
-        len(wanted - across_groups(kept.compared)),
+        pairs,
+        pairs - count_across(subject.groups, kept.compared),
         tuple(sorted(names[item] for item in kept.too_still if item in subject.splits)),
         {names[item]: why for item, why in kept.unreadable.items() if item in subject.splits},
     )
@@ -342,8 +345,7 @@ class _Kept:
 
     def joined(self, groups: Mapping[str, str], result: Mapping[str, Any]) -> dict[str, Any]:
         """Return what is kept from now on: what is new, and what was known of these videos."""
-        now = across_groups(groups)
-        known = [item for item in self.found if frozenset((item["first"], item["second"])) in now]
+        known = [item for item in self.found if is_across(groups, item["first"], item["second"])]
         still = {*(key for key in self.too_still if key in groups), *result["too_still"]}
         return {
             "made_by": _MADE_BY,
@@ -354,23 +356,28 @@ class _Kept:
         }
 
 
-def across_groups(groups: Mapping[str, str]) -> set[frozenset[str]]:
-    """Return the pairs of video ids that a split could separate.
+def is_across(groups: Mapping[str, str], first: str, second: str) -> bool:
+    """Return whether a split could separate two videos, by id: both are there, in two groups."""
+    return first in groups and second in groups and groups[first] != groups[second]
 
-    Args:
-        groups: Video id → group.
+
+def count_across(*groupings: Mapping[str, str]) -> int:
+    """Count the pairs of video ids that are of different groups in each of one or two groupings.
+
+    Without looking at pairs, of which a thousand videos have half a million: all pairs of the
+    videos that are in all of them, less those of one group in either, more those in both.
     """
-    return {
-        frozenset(pair) for pair in combinations(groups, 2) if groups[pair[0]] != groups[pair[1]]
-    }
+    shared = set.intersection(*(set(groups) for groups in groupings))
+    count = comb(len(shared), 2)
+    for size in range(1, len(groupings) + 1):
+        for some in combinations(groupings, size):
+            together = Counter(tuple(groups[key] for groups in some) for key in shared)
+            count += (-1) ** size * sum(comb(number, 2) for number in together.values())
+    return count
 
 
 def _submit(bench: Workbench, subject: Subject) -> JobRecord:
-    if bench.settings.storage_backend == "memory":
-        raise InvalidInputError(
-            "comparing runs in another process, which cannot see a storage that lives in memory; "
-            "choose the local or s3 storage"
-        )
+    bench.check_shared_storage("comparing")
     return bench.catalog.jobs.submit(
         "compare",
         {"domain": subject.domain, "subject": subject.name, "groups": dict(subject.groups)},
@@ -383,10 +390,3 @@ def _submit(bench: Workbench, subject: Subject) -> JobRecord:
 
 def _dedupe_key(domain_name: str) -> str:
     return f"compare:{domain_name}"
-
-
-def _some(names: Iterable[str], most: int = 3) -> str:
-    listed = list(names)
-    shown = ", ".join(repr(name) for name in listed[:most])
-    rest = len(listed) - most
-    return f"{shown} and {rest} more" if rest > 0 else shown

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from prismata.catalog import JobRecord, VideoRecord
-from prismata.core.errors import InvalidInputError, NotFoundError
+from prismata.core.errors import NotFoundError
 from prismata.core.jobs import JobState, ResourceClass
 from prismata.core.ports import Assignment, ChildLimits, ChildOutcome, MessageHandler
 from prismata.media.playable import Playability
@@ -163,11 +163,7 @@ def cancel_preparation(bench: Workbench, video: VideoRecord) -> None:
 
 
 def _submit(bench: Workbench, video: VideoRecord) -> JobRecord:
-    if bench.settings.storage_backend == "memory":
-        raise InvalidInputError(
-            "preparing runs in another process, which cannot see a storage that lives in memory; "
-            "choose the local or s3 storage"
-        )
+    bench.check_shared_storage("preparing")
     source = load_playability(bench, video)
     return bench.catalog.jobs.submit(
         "prepare",

@@ -197,12 +197,8 @@ def _prepare(
     model_name: str = "",
     resume_from: str = "",
 ) -> PreparedTraining:
-    if bench.settings.storage_backend == "memory":
-        raise InvalidInputError(
-            "training runs in another process, which cannot see a storage that lives in memory; "
-            "choose the local or s3 storage"
-        )
-    chosen = _Chosen.of(recipe)
+    bench.check_shared_storage("training")
+    chosen = ChosenDetector.of(recipe)
     catalog = bench.catalog
     params = {
         "domain": dataset.domain,
@@ -229,15 +225,15 @@ def _prepare(
 
 
 @dataclass(frozen=True, slots=True)
-class _Chosen:
-    """What of a recipe decides how much memory a training takes."""
+class ChosenDetector:
+    """What a recipe trains; models are named by it, and trainings of one take as much memory."""
 
     architecture: str
     encoder: str
     frozen: bool
 
     @classmethod
-    def of(cls, recipe: Mapping[str, Any]) -> _Chosen:
+    def of(cls, recipe: Mapping[str, Any]) -> ChosenDetector:
         """Read what a person chose; the rest is the architecture's.
 
         Raises:
@@ -259,10 +255,10 @@ class _Chosen:
         return self.architecture.replace("_", "-")
 
 
-def _memory_need_mb(bench: Workbench, domain: str, chosen: _Chosen) -> float:
+def _memory_need_mb(bench: Workbench, domain: str, chosen: ChosenDetector) -> float:
     def is_like(job: JobRecord) -> bool:
         recipe = job.params.get("recipe", {})
-        return job.params.get("domain") == domain and _Chosen.of(recipe) == chosen
+        return job.params.get("domain") == domain and ChosenDetector.of(recipe) == chosen
 
     declared = _DECLARED_MB["frozen" if chosen.frozen else "whole"]
     return job_need_mb(bench, "train", is_like, declared)

@@ -51,6 +51,8 @@ def preview_training(
 ) -> list[PreviewStretch]:
     """Return stretches as a training would see them: around labels, and the last one background.
 
+    There is none of background if the video drawn for it has no place without a label.
+
     Args:
         bench: The workbench.
         domain: Declares how videos are sampled.
@@ -75,7 +77,6 @@ def preview_training(
     for video, about in _chosen(videos, by_video, count, dice):
         timeline = bench.timeline(video)
         plan = timeline.sample(clip.target_fps)
-        rows = _rows_around(plan, about, dice)
         records = by_video.get(video.id, ())
         targets, weights = build_targets(
             plan.times_us,
@@ -86,6 +87,10 @@ def preview_training(
             dilation=dilation,
             known=planned.known.get(video.id),
         )
+        said = np.logical_or.reduce((targets > 0) | (weights > 1), axis=1)
+        rows = _rows_around(plan, about) if about is not None else _rows_without(plan, said, dice)
+        if not rows.size:
+            continue
         indices = plan.frame_indices[rows]
         size = (clip.width, clip.height)
         with (
@@ -131,12 +136,24 @@ def _chosen(
     return [*chosen, (dice.choice(list(videos)), None)]
 
 
-def _rows_around(plan: SamplePlan, about: Event | None, dice: random.Random) -> NDArray[np.int64]:
-    """Return neighbouring rows with the event's beginning a third into them, or anywhere."""
-    total = len(plan)
-    if about is None:
-        first = dice.randrange(max(1, total - SAMPLES + 1))
-    else:
-        first = int(np.searchsorted(plan.times_us, about.start_us)) - SAMPLES // 3
-    first = max(0, min(first, total - SAMPLES))
-    return np.arange(first, min(total, first + SAMPLES), dtype=np.int64)
+def _rows_around(plan: SamplePlan, about: Event) -> NDArray[np.int64]:
+    """Return neighbouring rows with the event's beginning a third into them."""
+    first = int(np.searchsorted(plan.times_us, about.start_us)) - SAMPLES // 3
+    return _rows_from(max(0, min(first, len(plan) - SAMPLES)), plan)
+
+
+def _rows_without(
+    plan: SamplePlan, said: NDArray[np.bool_], dice: random.Random
+) -> NDArray[np.int64]:
+    """Return neighbouring rows of which no label says anything; none if there is no such place."""
+    last = max(0, len(plan) - SAMPLES)
+    before = np.concatenate([[0], np.cumsum(said)])
+    first = np.arange(last + 1)
+    places = first[before[np.minimum(first + SAMPLES, len(plan))] == before[first]]
+    if not places.size:
+        return np.zeros(0, np.int64)
+    return _rows_from(int(dice.choice(places.tolist())), plan)
+
+
+def _rows_from(first: int, plan: SamplePlan) -> NDArray[np.int64]:
+    return np.arange(first, min(len(plan), first + SAMPLES), dtype=np.int64)

@@ -9,7 +9,7 @@ from io import BytesIO
 from typing import Protocol, Self
 
 from prismata.catalog import Catalog, JobRecord, VideoRecord
-from prismata.core.errors import NotFoundError
+from prismata.core.errors import InvalidInputError, NotFoundError
 from prismata.core.ports import ChildOutcome, ChildRunner, MessageHandler
 from prismata.core.time import FrameTimeline
 from prismata.domains import Domain, DomainRegistry
@@ -109,6 +109,21 @@ class Workbench:
                 f"the frame table of {video.name!r} is missing from storage; remove the video and "
                 "ingest it again"
             ) from error
+
+    def check_shared_storage(self, what: str) -> None:
+        """Refuse work of another process on a storage that only this one has.
+
+        Args:
+            what: The work, as the sentence begins: `training`.
+
+        Raises:
+            InvalidInputError: If the storage lives in memory.
+        """
+        if self.settings.storage_backend == "memory":
+            raise InvalidInputError(
+                f"{what} runs in another process, which cannot see a storage that lives in memory; "
+                "choose the local or s3 storage"
+            )
 
     def close(self) -> None:
         """Stop running children, close the catalog and let go of local copies."""

@@ -33,6 +33,7 @@ from prismata.testing.synth import (
     SynthVideo,
     encode_video,
     plan_ticks,
+    render_splits,
     truth_csv,
 )
 from prismata.testing.throw_scene import VISIBLE_GAP
@@ -154,28 +155,20 @@ def render_hard_set(
         look: Size and rates of each file.
         progress: Told after each video.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    counts = {"train": train, "val": val, "test": test}
-    videos: dict[str, list[HardVideo]] = {split: [] for split in counts}
-    done = 0
-    for split, count in counts.items():
-        for index in range(count):
-            path = folder / f"{split}-{index + 1:02d}.mp4"
-            video = render_hard_throws(
-                path,
-                seconds=seconds,
-                seed=seed + done,
-                variable_rate=index % 2 == 1,
-                places=_places(split, index),
-                jitter=split == "train",
-                hardness=HARDNESS[index % len(HARDNESS)],
-                look=look,
-            )
-            videos[split].append(video)
-            done += 1
-            if progress is not None:
-                progress(done, sum(counts.values()), path.name)
-    return videos
+
+    def render(path: Path, split: str, index: int, number: int) -> HardVideo:
+        return render_hard_throws(
+            path,
+            seconds=seconds,
+            seed=seed + number,
+            variable_rate=index % 2 == 1,
+            places=_places(split, index),
+            jitter=split == "train",
+            hardness=HARDNESS[index % len(HARDNESS)],
+            look=look,
+        )
+
+    return render_splits(folder, {"train": train, "val": val, "test": test}, render, progress)
 
 
 def _places(split: str, index: int) -> tuple[str, ...]:

@@ -6,10 +6,11 @@ always gives the same video.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from prismata.core.time import MICROSECONDS, FrameTimeline
 from prismata.testing.throw_paint import ThrowPainter
 from prismata.testing.throw_scene import MIN_SECONDS, VISIBLE_GAP, ThrowScene
 
+Rendered = TypeVar("Rendered")
 Image = NDArray[np.uint8]
 Progress = Callable[[int, int, str], None]
 """Called with the number of finished videos, the number of all, and the finished one's name."""
@@ -147,22 +149,40 @@ def render_set(
         place: One place for all, as seen by one camera on many days; empty = each its own.
         progress: Told after each video.
     """
+
+    def render(path: Path, _split: str, index: int, number: int) -> SynthVideo:
+        return render_ball_throw(
+            path,
+            seconds=seconds,
+            seed=seed + number,
+            variable_rate=index % 2 == 1,
+            place=place,
+        )
+
+    return render_splits(folder, {"train": train, "val": val, "test": test}, render, progress)
+
+
+def render_splits(
+    folder: Path,
+    counts: Mapping[str, int],
+    render: Callable[[Path, str, int, int], Rendered],
+    progress: Progress | None,
+) -> dict[str, list[Rendered]]:
+    """Render so many videos of each split.
+
+    Args:
+        folder: Where `train-01.mp4` and so on are written; made if it is not there.
+        counts: Split → number of videos.
+        render: Gets path, split, number within the split and number of all, both from 0.
+        progress: Told after each video.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    counts = {"train": train, "val": val, "test": test}
-    videos: dict[str, list[SynthVideo]] = {split: [] for split in counts}
+    videos: dict[str, list[Rendered]] = {split: [] for split in counts}
     done = 0
     for split, count in counts.items():
         for index in range(count):
             path = folder / f"{split}-{index + 1:02d}.mp4"
-            videos[split].append(
-                render_ball_throw(
-                    path,
-                    seconds=seconds,
-                    seed=seed + done,
-                    variable_rate=index % 2 == 1,
-                    place=place,
-                )
-            )
+            videos[split].append(render(path, split, index, done))
             done += 1
             if progress is not None:
                 progress(done, sum(counts.values()), path.name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import ClassVar, cast
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -69,6 +69,18 @@ class TemporalHead(nn.Module):
         return torch.cat([torch.relu(hidden), hidden - before], dim=2)
 
 
+def _both_ways(spec: HeadSpec) -> dict[str, Any]:
+    """Return the arguments of a recurrent layer that reads `TemporalHead.movement` both ways."""
+    return {
+        "input_size": 2 * spec.hidden,
+        "hidden_size": spec.hidden,
+        "num_layers": spec.layers,
+        "batch_first": True,
+        "bidirectional": True,
+        "dropout": spec.dropout if spec.layers > 1 else 0.0,
+    }
+
+
 class CnnLstmHead(TemporalHead):
     """The classic: `(N, T, F)` features → `(N, C)` logits, one window a row.
 
@@ -80,14 +92,7 @@ class CnnLstmHead(TemporalHead):
 
     def __init__(self, feature_size: int, num_classes: int, spec: HeadSpec) -> None:
         super().__init__(feature_size, spec)
-        self.lstm = nn.LSTM(
-            2 * spec.hidden,
-            spec.hidden,
-            num_layers=spec.layers,
-            batch_first=True,
-            bidirectional=True,
-            dropout=spec.dropout if spec.layers > 1 else 0.0,
-        )
+        self.lstm = nn.LSTM(**_both_ways(spec))
         self.mlp = nn.Sequential(
             nn.Dropout(spec.dropout),
             nn.Linear(4 * spec.hidden, spec.hidden),
@@ -114,14 +119,7 @@ class BiGruHead(TemporalHead):
 
     def __init__(self, feature_size: int, num_classes: int, spec: HeadSpec) -> None:
         super().__init__(feature_size, spec)
-        self.gru = nn.GRU(
-            2 * spec.hidden,
-            spec.hidden,
-            num_layers=spec.layers,
-            batch_first=True,
-            bidirectional=True,
-            dropout=spec.dropout if spec.layers > 1 else 0.0,
-        )
+        self.gru = nn.GRU(**_both_ways(spec))
         self.classify = nn.Sequential(
             nn.Dropout(spec.dropout), nn.Linear(2 * spec.hidden, num_classes)
         )

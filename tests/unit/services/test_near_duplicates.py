@@ -1,9 +1,12 @@
 """Shared footage of real files: looked for in a child, kept with its job, told before training."""
 
 from fractions import Fraction
+from itertools import combinations
 
 import av
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from prismata.core.errors import InvalidInputError, NotFoundError
 from prismata.core.events import Event
@@ -13,7 +16,9 @@ from prismata.services.ingest import ingest_file, remove_video
 from prismata.services.labels import add_label
 from prismata.services.near_duplicates import (
     compare_videos,
+    count_across,
     find_subject,
+    is_across,
     latest_comparison,
     read_report,
 )
@@ -193,3 +198,14 @@ def test_the_job_is_in_the_list_and_a_storage_in_memory_is_refused(bench, videos
         pytest.raises(InvalidInputError, match="storage that lives in memory"),
     ):
         compare_videos(other, subject(other))
+
+
+groupings = st.dictionaries(st.sampled_from("abcdefghijkl"), st.sampled_from("123"))
+
+
+@given(groupings, groupings)
+def test_pairs_across_groups_are_counted_as_if_each_were_looked_at(one, other):
+    pairs = list(combinations("abcdefghijkl", 2))
+    assert count_across(one) == sum(is_across(one, *pair) for pair in pairs)
+    in_both = sum(is_across(one, *pair) and is_across(other, *pair) for pair in pairs)
+    assert count_across(one, other) == in_both

@@ -75,3 +75,11 @@ def test_what_a_person_rejected_counts_more(bench, labelled):
         for item in seen(bench, labelled, seed=seed, count=2)
     )
     assert heaviest == 3.0
+
+
+def test_background_holds_no_label(bench, labelled):
+    shown = [seen(bench, labelled, seed=seed, count=1)[-1] for seed in range(12)]
+    places = {int(item.times_us[0]) for item in shown if item.about is None}
+    assert len(places) > 3
+    assert not any(item.targets.any() for item in shown if item.about is None)
+    assert not any((item.weights > 1).any() for item in shown if item.about is None)

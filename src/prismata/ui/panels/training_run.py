@@ -9,20 +9,20 @@ import pandas as pd
 import streamlit as st
 
 from prismata.catalog import TrainingRunRecord
-from prismata.core.architectures import ARCHITECTURES, DEFAULT_ARCHITECTURE
 from prismata.core.jobs import JobState
 from prismata.domains import Domain
 from prismata.evaluation.report import NO_VALUE, format_percent
 from prismata.services.models import motion_beside, motion_remark
+from prismata.services.train import ChosenDetector
 from prismata.ui.context import workbench
 from prismata.ui.panels.mistakes import show_mistakes
 from prismata.ui.panels.notices import guarded, plain, show_notice
 from prismata.ui.panels.precision_recall import show_precision_recall
 from prismata.ui.panels.progress import show_end, show_progress
+from prismata.ui.panels.video_groups import PARTS
 
 _REFRESH_SECONDS = 1.0
 _KEPT_ON_CANCEL = "Cancelling keeps the last checkpoint; `prismata train --resume` goes on from it."
-_SPLIT_WORDS = {"train": "training", "val": "validation"}
 _CURVES = {"val_map_point": "points", "val_map_segment": "segments"}
 
 
@@ -82,7 +82,7 @@ def _show_ended(domain: Domain, run: TrainingRunRecord) -> None:
             show_precision_recall(
                 domain.event_types,
                 run.metrics.get("curves", {}),
-                chosen_on=_SPLIT_WORDS.get(run.metrics.get("chosen_on", ""), "validation"),
+                chosen_on=PARTS[run.metrics.get("chosen_on", "val")],
             )
             _show_curves(run.history)
         show_mistakes(domain, run.metrics.get("mistakes", ()))
@@ -128,10 +128,6 @@ def _row(item: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _recipe(run: TrainingRunRecord) -> str:
-    settings = run.recipe.get("training", {})
-    architecture = ARCHITECTURES.get(
-        settings.get("architecture", ""), ARCHITECTURES[DEFAULT_ARCHITECTURE]
-    )
-    frozen = "frozen" if settings.get("frozen", architecture.frozen) else "trained"
-    encoder = settings.get("encoder", architecture.encoder)
-    return f"{architecture.name} · encoder {encoder} ({frozen})"
+    chosen = ChosenDetector.of(run.recipe)
+    how = "frozen" if chosen.frozen else "trained"
+    return f"{chosen.architecture} · encoder {chosen.encoder} ({how})"

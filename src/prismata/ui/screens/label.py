@@ -50,8 +50,8 @@ def show() -> None:
         show_upload(domain.name)
         return
     state.keep_in_address(domain=domain.name, video=video.id)
-    at = state.chosen(state.LABEL_AT)
-    mount_station(video, domain, user, at_us=int(at) if at else None)
+    linked, _, at = state.chosen(state.LABEL_AT).rpartition("/")
+    mount_station(video, domain, user, at_us=int(at) if linked == video.id else None)
     show_label_files(domain, video)
 
 
@@ -60,7 +60,7 @@ def _take_address() -> None:
         if not state.chosen(key) and (value := state.from_address(name)):
             state.select(key, value)
     if (at := state.take_from_address("at")).isdigit():
-        state.select(state.LABEL_AT, at)
+        state.select(state.LABEL_AT, f"{state.from_address('video')}/{at}")
 
 
 def _find_video(domain: Domain, above: st.delta_generator.DeltaGenerator) -> VideoRecord | None:

@@ -23,6 +23,7 @@ from prismata.evaluation import (
     uncalibrated,
     worst_mistakes,
 )
+from prismata.evaluation.matching import Criterion
 from prismata.evaluation.ranking import RankedHits
 from prismata.postprocess import candidate_events, group_events
 from prismata.training.data import LabelledVideo
@@ -93,6 +94,26 @@ class _Scored:
 
 
 @dataclass(frozen=True, slots=True)
+class _Found:
+    """What a model finds in the videos of one split, once its thresholds are chosen."""
+
+    scored: _Scored
+    candidates: dict[str, list[Event]]
+    """Video → what some threshold would show."""
+    detections: dict[str, list[Event]]
+    """Video → what the chosen one shows."""
+
+    @classmethod
+    def under(cls, scored: _Scored, domain: Domain, rules: Mapping[str, GroupingRule]) -> _Found:
+        """Group the tracks of a split."""
+        return cls(
+            scored,
+            scored.group(candidate_events, domain.event_types, rules),
+            scored.group(group_events, domain.event_types, rules),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class _GroupAt:
     """One event type's events of a video at a threshold."""
 
@@ -138,15 +159,16 @@ def assess(
     if chosen_on == "train":
         notes.append("no validation videos: thresholds come from the training videos")
     splits: tuple[Split, ...] = ("val", "test")
-    held_out = {split: scored[split] for split in splits if split in scored}
+    looked_at = [split for split in splits if split in scored] or ["train"]
+    found = {split: _Found.under(scored[split], domain, rules) for split in looked_at}
     return Quality(
         rules,
         chosen_on,
         notes,
-        {split: _measure(part, domain, rules) for split, part in held_out.items()},
+        {split: _measure(part, domain) for split, part in found.items() if split != "train"},
         {name: choice.to_dict() for name, choice in choices.items()},
-        _worst(list((held_out or scored).values()), domain, rules),
-        _calibrate(scored, domain, rules),
+        _worst(list(found.values()), domain),
+        _calibrate(found, domain),
     )
 
 
@@ -158,65 +180,57 @@ def _choose(scored: _Scored, domain: Domain) -> dict[str, ThresholdChoice]:
             event_type,
             videos=list(scored.tracks),
             ignored=scored.unknown,
-            criterion=product_criterion(event_type, tolerance_us=to_us(domain.tolerance_seconds)),
+            criterion=_criterion(event_type, domain),
         )
         for event_type in domain.event_types
     }
 
 
-def _worst(
-    parts: Sequence[_Scored], domain: Domain, rules: Mapping[str, GroupingRule]
-) -> list[Mistake]:
-    joined = _Scored(
-        [video for part in parts for video in part.videos],
-        {name: track for part in parts for name, track in part.tracks.items()},
-    )
-    tolerance_us = to_us(domain.tolerance_seconds)
+def _criterion(event_type: EventType, domain: Domain) -> Criterion:
+    return product_criterion(event_type, tolerance_us=to_us(domain.tolerance_seconds))
+
+
+def _worst(parts: Sequence[_Found], domain: Domain) -> list[Mistake]:
     return worst_mistakes(
-        joined.truth,
-        joined.group(group_events, domain.event_types, rules),
-        joined.tracks,
-        [(item, product_criterion(item, tolerance_us=tolerance_us)) for item in domain.event_types],
-        ignored=joined.unknown,
+        {name: events for part in parts for name, events in part.scored.truth.items()},
+        {name: events for part in parts for name, events in part.detections.items()},
+        {name: track for part in parts for name, track in part.scored.tracks.items()},
+        [(item, _criterion(item, domain)) for item in domain.event_types],
+        ignored={name: spans for part in parts for name, spans in part.scored.unknown.items()},
     )
 
 
-def _measure(scored: _Scored, domain: Domain, rules: Mapping[str, GroupingRule]) -> dict[str, Any]:
+def _measure(found: _Found, domain: Domain) -> dict[str, Any]:
     return evaluate(
-        scored.truth,
-        scored.group(candidate_events, domain.event_types, rules),
-        scored.group(group_events, domain.event_types, rules),
-        scored.durations_us,
+        found.scored.truth,
+        found.candidates,
+        found.detections,
+        found.scored.durations_us,
         domain.event_types,
-        tracks=scored.tracks,
-        ignored=scored.unknown,
+        tracks=found.scored.tracks,
+        ignored=found.scored.unknown,
     ).to_dict()
 
 
-def _calibrate(
-    scored: Mapping[Split, _Scored], domain: Domain, rules: Mapping[str, GroupingRule]
-) -> dict[str, dict[str, Any]]:
+def _calibrate(found: Mapping[Split, _Found], domain: Domain) -> dict[str, dict[str, Any]]:
     names = [event_type.name for event_type in domain.event_types]
-    if "val" not in scored:
+    if "val" not in found:
         # A model knows its training videos by heart: its scores there mean more than elsewhere.
         return {name: uncalibrated("there are no validation videos") for name in names}
-    val = _judge(scored["val"], domain, rules)
-    test = _judge(scored["test"], domain, rules) if "test" in scored else {}
+    val = _judge(found["val"], domain)
+    test = _judge(found["test"], domain) if "test" in found else {}
     return {name: calibrate(val[name], test.get(name)) for name in names}
 
 
-def _judge(
-    scored: _Scored, domain: Domain, rules: Mapping[str, GroupingRule]
-) -> dict[str, RankedHits]:
-    candidates = scored.group(candidate_events, domain.event_types, rules)
+def _judge(found: _Found, domain: Domain) -> dict[str, RankedHits]:
     return {
         event_type.name: judge_candidates(
-            scored.truth,
-            candidates,
+            found.scored.truth,
+            found.candidates,
             event_type,
-            product_criterion(event_type, tolerance_us=to_us(domain.tolerance_seconds)),
-            videos=list(scored.tracks),
-            ignored=scored.unknown,
+            _criterion(event_type, domain),
+            videos=list(found.scored.tracks),
+            ignored=found.scored.unknown,
         )
         for event_type in domain.event_types
     }
