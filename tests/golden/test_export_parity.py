@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from prismata.detection.bundle import file_digest, load_bundle
 from prismata.postprocess import group_events
 from prismata.training.encoders import build_encoder
 from prismata.training.export import OPSET
+from prismata.training.gate_shift import BLOCK, GateShift
 from prismata.training.heads import CnnLstmHead, HeadSpec, build_head
 from prismata.training.model import Detector
 from prismata.worker.train.parity import MAX_SCORE_DIFFERENCE, CheckClip, compare, compare_shapes
@@ -188,6 +190,42 @@ def test_a_head_whose_time_axis_was_frozen_is_refused(dense):
     card_path.write_text(card.to_json())
     with pytest.raises(ExportRefusedError, match="cannot take 1 windows of 1 samples"):
         compare_shapes(detector, load_bundle(bundle, threads=1))
+
+
+@pytest.mark.parametrize("samples", [24, 32, 80])
+def test_an_encoder_that_sees_neighbours_agrees_on_blocks_that_are_not_full(samples, tmp_path):
+    torch.manual_seed(5)
+    encoder = build_encoder("tiny_gsm").eval()
+    for module in encoder.modules():
+        if isinstance(module, GateShift):
+            torch.nn.init.normal_(module.gate.weight, std=0.5)
+    head = build_head("spot_rny002", encoder.feature_size, 1, HeadSpec(hidden=8))
+    with torch.no_grad():
+        for parameter in head.parameters():
+            parameter *= 4
+    made = Detector(encoder, head, 8).eval()
+    card = replace(new_card(num_frames=8, window_stride=3), scores="dense", encoder_block=BLOCK)
+    rng = np.random.default_rng(samples)
+    clip = CheckClip(
+        rng.integers(0, 256, (samples, 32, 32, 3), dtype=np.uint8),
+        np.arange(samples, dtype=np.int64) * 50_000,
+        samples * 50_000,
+    )
+    written = write_bundle(
+        tmp_path, made, card, encode=made.encode, check=clip, frozen_encoder=None
+    )
+    assert written.parity["max_score_difference"] <= MAX_SCORE_DIFFERENCE
+    if find_spec("openvino") is not None:
+        compiled = load_bundle(tmp_path, threads=1, runtime="openvino", precision="fp32")
+        parity = compare(made, made.encode, compiled, clip)
+        assert parity["max_score_difference"] <= MAX_SCORE_DIFFERENCE
+    if samples > 2 * BLOCK:
+        # An engine whose blocks began elsewhere would give other scores: the gate must see that.
+        def encode(frames):
+            return made.encode(frames[1:])[[0, *range(len(frames) - 1)]]
+
+        with pytest.raises(ExportRefusedError, match="scores on the check clip differ"):
+            compare(made, encode, load_bundle(tmp_path, threads=1), clip)
 
 
 def test_a_head_with_other_weights_is_refused_on_its_own(dense):

@@ -42,8 +42,9 @@ def train(
     encoder: Annotated[
         str,
         typer.Option(
-            help="resnet18, mobilenet_v2, tiny, or an .onnx encoder of the weights provider; by "
-            "default the architecture's."
+            help="resnet18, mobilenet_v2, regnet_y_200mf, tiny, the last two with _gsm to see "
+            "neighbouring frames, or an .onnx encoder of the weights provider; by default the "
+            "architecture's."
         ),
     ] = "",
     train_encoder: Annotated[

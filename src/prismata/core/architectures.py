@@ -77,6 +77,17 @@ ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
                 clip=DENSE_CLIP,
                 recipe=DENSE_RECIPE,
             ),
+            Architecture(
+                "spot_rny002",
+                "RegNetY-200MF whose frames see their neighbours, and a BiGRU: the strongest, "
+                "trained on a GPU.",
+                head="bi_gru",
+                scores="dense",
+                encoder="regnet_y_200mf_gsm",
+                frozen=False,
+                clip=DENSE_CLIP,
+                recipe=DENSE_RECIPE,
+            ),
         )
     }
 )

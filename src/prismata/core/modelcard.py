@@ -11,7 +11,7 @@ from prismata.core.errors import InvalidInputError
 from prismata.core.events import EventType
 from prismata.core.recipes import ClipSpec, GroupingRule, MotionGate
 
-CARD_VERSION = 3
+CARD_VERSION = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,8 @@ class ModelCard:
     feature_size: int
     weights_origin: str
     """Where the encoder's weights came from: `none` (random), or source, file and digest."""
+    encoder_block: int = 1
+    """Neighbouring samples that the encoder looks at together; 1 = each frame on its own."""
     scores: ScoreLayout = "centre"
     """What the head says of a window: one score for its centre, or one for every sample."""
     files: dict[str, str] = field(default_factory=dict)

@@ -139,7 +139,7 @@ def load_bundle(
         card.clip,
         choice,
         threads=threads,
-        batch=batch or (SMALL_BATCH if small else NORMAL_BATCH),
+        batch=_batch(card, batch or (SMALL_BATCH if small else NORMAL_BATCH)),
     )
     if encoder.feature_size != card.feature_size:
         raise InvalidInputError(
@@ -151,6 +151,11 @@ def load_bundle(
     if info.precision != "fp32":
         key += f":{info.name}"
     return LoadedModel(card, encoder, head, info, key)
+
+
+def _batch(card: ModelCard, wanted: int) -> int:
+    """Return how many frames the encoder takes at a time: what is wanted, or one block."""
+    return card.encoder_block if card.encoder_block > 1 else wanted
 
 
 def _open_encoder(

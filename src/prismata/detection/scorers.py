@@ -7,7 +7,6 @@ complete. Memory does not grow with the length of the video.
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
@@ -19,7 +18,7 @@ from prismata.core.errors import InvalidInputError
 from prismata.core.modelcard import ModelCard
 from prismata.core.recipes import MotionGate
 from prismata.detection.bundle import LoadedModel
-from prismata.detection.encoding import FrameFeatures
+from prismata.detection.encoding import BlockFeatures, Features, FeatureStream, FrameFeatures
 from prismata.detection.runtimes import RuntimeInfo, onnx_runtime_info, open_session, sigmoid
 from prismata.detection.windows import WindowBuffer, Windows, repeated
 from prismata.postprocess import DenseStitcher
@@ -87,7 +86,8 @@ class BundleScorer:
     Args:
         model: An open bundle.
         card: With other thresholds than the model's; None = the model's card.
-        gate: Frames in which nothing moves take over features; None = all are encoded.
+        gate: Frames in which nothing moves take over features; None = all are encoded. Not for
+            encoders that look at neighbouring frames together.
         tap: Gets the features of all samples as they are computed, for a cache.
     """
 
@@ -104,9 +104,12 @@ class BundleScorer:
         self._head_seconds = 0.0
         self._model = model
         self._tap = tap
-        self._features = FrameFeatures(model.encoder, batch=model.runtime.batch, gate=gate)
-        self._repeats: deque[int] = deque()
-        clip = model.card.clip
+        clip, block = model.card.clip, model.card.encoder_block
+        self._features: FeatureStream = (
+            BlockFeatures(model.encoder, block)
+            if block > 1
+            else FrameFeatures(model.encoder, batch=model.runtime.batch, gate=gate)
+        )
         self._buffer: WindowBuffer[np.float32] = WindowBuffer(clip.num_frames, clip.window_stride)
         self._stitcher = (
             DenseStitcher(clip.num_frames, clip.window_stride)
@@ -128,8 +131,10 @@ class BundleScorer:
         self, frames: NDArray[np.uint8], repeats: list[int], times_us: Sequence[int] = ()
     ) -> SampleScores:
         """Encode distinct frames and score every window they complete."""
-        self._repeats.extend(repeats)
-        return self._take(self._features.push(frames, times_us))
+        ready = self._features.push(frames, repeats, times_us)
+        nothing = np.zeros((0, len(self.card.event_types)), np.float32)
+        parts = [self._take(features) for features in ready]
+        return _joined(parts or [SampleScores(np.zeros(0, np.int64), nothing)])
 
     def push_features(self, features: NDArray[np.float32], repeats: list[int]) -> SampleScores:
         """Score every window that these `(N, F)` features complete."""
@@ -146,12 +151,11 @@ class BundleScorer:
         kept = self._stitcher.finish(windows.centres, scores, num_samples=self._buffer.count)
         return _joined([before, SampleScores(*kept)])
 
-    def _take(self, features: NDArray[np.float32]) -> SampleScores:
-        repeats = [self._repeats.popleft() for _ in range(len(features))]
+    def _take(self, features: Features) -> SampleScores:
         if self._tap is not None:
-            for samples in repeated(features, repeats, at_most=SAMPLES_AT_ONCE):
+            for samples in repeated(features.rows, features.repeats, at_most=SAMPLES_AT_ONCE):
                 self._tap(samples)
-        return self.push_features(features, repeats)
+        return self.push_features(features.rows, features.repeats)
 
     def _score(self, windows: Windows[np.float32]) -> SampleScores:
         scores = self._run(windows)

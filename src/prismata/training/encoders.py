@@ -1,4 +1,4 @@
-"""Frame encoders: uint8 RGB frames in, features out, normalisation inside.
+"""Encoders: uint8 RGB frames in, features out, normalisation inside.
 
 One function per encoder, registered by name. A frozen encoder may also be any `.onnx` found by
 the weights provider; that never comes through here, because nothing of it is trained.
@@ -6,14 +6,18 @@ the weights provider; that never comes through here, because nothing of it is tr
 
 from __future__ import annotations
 
+import re
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torchvision.models import mobilenet_v2, resnet18
+from torchvision.models import RegNet, mobilenet_v2, resnet18
+from torchvision.models.regnet import BlockParams
 
 from prismata.core.errors import InvalidInputError
+from prismata.training.gate_shift import BLOCK, GateShift
 
 # Channel statistics of ImageNet's training images, as torchvision's weights expect them.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -26,12 +30,15 @@ class FrameEncoder(nn.Module):
     Args:
         backbone: `(N, 3, H, W)` float32 normalised → `(N, F)`.
         feature_size: F.
+        block: Neighbouring samples that the backbone looks at together; N is then a multiple of it.
+            1 = each frame on its own.
     """
 
-    def __init__(self, backbone: nn.Module, feature_size: int) -> None:
+    def __init__(self, backbone: nn.Module, feature_size: int, block: int = 1) -> None:
         super().__init__()
         self.backbone = backbone
         self.feature_size = feature_size
+        self.block = block
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1) * 255)
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1) * 255)
 
@@ -47,6 +54,18 @@ class FrameEncoder(nn.Module):
     def encode_normalized(self, pixels: Tensor) -> Tensor:
         """Turn `(N, 3, H, W)` float32, normalised, into `(N, F)`."""
         return cast(Tensor, self.backbone(pixels))
+
+    def encode_stretches(self, frames: Tensor) -> Tensor:
+        """Turn stretches `(B, L, H, W, 3)` of neighbouring frames into `(B, L, F)`.
+
+        The last block of a stretch is filled up with its last frame, as at the end of a video.
+        """
+        batch, samples = frames.shape[0], frames.shape[1]
+        if lacking := -samples % self.block:
+            last = frames[:, -1:].expand(-1, lacking, -1, -1, -1)
+            frames = torch.cat([frames, last], dim=1)
+        features: Tensor = self(frames.flatten(0, 1))
+        return features.view(batch, samples + lacking, -1)[:, :samples]
 
 
 class SpatialSoftmax(nn.Module):
@@ -69,11 +88,13 @@ class SpatialSoftmax(nn.Module):
         return torch.cat([x, y, flat.amax(dim=2)], dim=1)
 
 
-def _tiny() -> FrameEncoder:
+def _tiny(block: int = 1) -> FrameEncoder:
     """Four small convolutions and a spatial softmax: trains from scratch on a CPU in minutes."""
     layers: list[nn.Module] = []
     channels = 3
     for width, stride in ((16, 2), (32, 2), (48, 1), (48, 1)):
+        if block > 1 and channels > 3:
+            layers.append(GateShift(channels, block))
         layers += [
             nn.Conv2d(channels, width, 3, stride=stride, padding=1, bias=False),
             nn.BatchNorm2d(width),
@@ -81,7 +102,12 @@ def _tiny() -> FrameEncoder:
         ]
         channels = width
     layers[-1] = nn.Identity()  # the softmax wants signed responses
-    return FrameEncoder(nn.Sequential(*layers, SpatialSoftmax()), channels * 3)
+    return FrameEncoder(nn.Sequential(*layers, SpatialSoftmax()), channels * 3, block)
+
+
+def _tiny_gsm() -> FrameEncoder:
+    """The same, with gate shift before every convolution but the first."""
+    return _tiny(BLOCK)
 
 
 def _resnet18() -> FrameEncoder:
@@ -98,13 +124,54 @@ def _mobilenet_v2() -> FrameEncoder:
     return FrameEncoder(network, network.last_channel)
 
 
+def _regnet_y_200mf() -> FrameEncoder:
+    """The smallest RegNetY (Radosavovic et al. 2020, arXiv 2003.13678), without its classifier.
+
+    Its depth and widths are those of the paper's table; torchvision offers the larger ones.
+    """
+    sizes = BlockParams.from_init_params(
+        depth=13, w_0=24, w_a=36.44, w_m=2.49, group_width=8, se_ratio=0.25
+    )
+    network = RegNet(sizes)
+    network.fc = nn.Identity()
+    return FrameEncoder(network, int(sizes.widths[-1]))
+
+
+def _regnet_y_200mf_gsm() -> FrameEncoder:
+    """The same with gate shift at the beginning of every residual branch.
+
+    The encoder of E2E-Spot (Hong et al. 2022, arXiv 2207.10213).
+    """
+    encoder = _regnet_y_200mf()
+    for stage in cast(nn.Sequential, encoder.backbone.trunk_output):
+        for unit in cast(nn.Sequential, stage):
+            branch = cast(nn.Sequential, unit.f)
+            first = cast(nn.Conv2d, cast(nn.Sequential, branch.a)[0])
+            shift = GateShift(first.in_channels, BLOCK)
+            unit.f = nn.Sequential(OrderedDict([(SHIFT, shift), *branch.named_children()]))
+    return FrameEncoder(encoder.backbone, encoder.feature_size, BLOCK)
+
+
+SHIFT = "shift"
+"""What gate shift is called within a network that is published without it."""
+
 ENCODERS: dict[str, Callable[[], FrameEncoder]] = {
     "tiny": _tiny,
+    "tiny_gsm": _tiny_gsm,
     "resnet18": _resnet18,
     "mobilenet_v2": _mobilenet_v2,
+    "regnet_y_200mf": _regnet_y_200mf,
+    "regnet_y_200mf_gsm": _regnet_y_200mf_gsm,
 }
-PRETRAINED_ENCODERS = frozenset({"resnet18", "mobilenet_v2"})
-"""Encoders for which published weights exist."""
+PUBLISHED_AS = {
+    "resnet18": "resnet18",
+    "mobilenet_v2": "mobilenet_v2",
+    "regnet_y_200mf": "regnet_y_200mf",
+    "regnet_y_200mf_gsm": "regnet_y_200mf",
+}
+"""Encoder → the name under which there are pretrained weights for it."""
+CLIP_ENCODERS = frozenset({"tiny_gsm", "regnet_y_200mf_gsm"})
+"""Those that look at neighbouring samples together."""
 
 
 def build_encoder(name: str) -> FrameEncoder:
@@ -122,15 +189,38 @@ def build_encoder(name: str) -> FrameEncoder:
 
 
 def load_pretrained(encoder: FrameEncoder, state: dict[str, Tensor]) -> None:
-    """Load published torchvision weights, ignoring only their classifier.
+    """Load published weights, ignoring only their classifier; gate shift keeps what it has.
+
+    They have torchvision's names; those of a RegNetY may be timm's.
 
     Raises:
         InvalidInputError: If they do not fit.
     """
-    classifiers = ("fc.", "classifier.")
-    kept = {name: value for name, value in state.items() if not name.startswith(classifiers)}
+    classifiers = ("fc.", "classifier.", "head.")
+    kept = {
+        _torchvision_name(name): value
+        for name, value in state.items()
+        if not name.startswith(classifiers)
+    }
+    own = encoder.backbone.state_dict()
+    kept |= {name: value for name, value in own.items() if f".{SHIFT}." in name}
     try:
         encoder.backbone.load_state_dict(kept, strict=True)
     except RuntimeError as error:
         first = str(error).splitlines()[0]
         raise InvalidInputError(f"these weights do not fit the encoder: {first}") from error
+
+
+_TIMM_UNIT = re.compile(r"s(\d+)\.b(\d+)\.(conv1|conv2|conv3|se|downsample)\.(.+)")
+_TIMM_PARTS = {"conv1": "f.a", "conv2": "f.b", "conv3": "f.c", "se": "f.se", "downsample": "proj"}
+
+
+def _torchvision_name(name: str) -> str:
+    """Return what torchvision calls a tensor of timm's RegNet; other names stay as they are."""
+    if name.startswith("stem."):
+        return name.replace("stem.conv.", "stem.0.").replace("stem.bn.", "stem.1.")
+    if (found := _TIMM_UNIT.fullmatch(name)) is None:
+        return name
+    stage, unit, part, rest = found.groups()
+    rest = re.sub(r"^conv\.", "0.", re.sub(r"^bn\.", "1.", rest))
+    return f"trunk_output.block{stage}.block{stage}-{int(unit) - 1}.{_TIMM_PARTS[part]}.{rest}"

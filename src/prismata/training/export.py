@@ -27,8 +27,11 @@ OPSET = 17
 
 
 def export_encoder(encoder: FrameEncoder, path: Path, *, width: int, height: int) -> None:
-    """Write `encoder.onnx`: uint8 `(N, H, W, 3)` → float32 `(N, F)`, normalisation inside."""
-    example = torch.zeros(2, height, width, 3, dtype=torch.uint8)
+    """Write `encoder.onnx`: uint8 `(N, H, W, 3)` → float32 `(N, F)`, normalisation inside.
+
+    N is open; if the encoder looks at blocks of frames, it has to be a multiple of a block.
+    """
+    example = torch.zeros(2 * encoder.block, height, width, 3, dtype=torch.uint8)
     _export(encoder, example, path, inputs="frames", outputs="features")
 
 

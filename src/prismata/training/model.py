@@ -70,7 +70,7 @@ class Detector(nn.Module):
         features = inputs
         if inputs.ndim == 5:
             assert self.encoder is not None  # noqa: S101 - there are frames only to train it
-            features = self.encoder(inputs.flatten(0, 1)).view(batch, samples, -1)
+            features = self.encoder.encode_stretches(inputs)
         if self.is_dense:
             return cast(Tensor, self.head(features))
         windows = features.unfold(1, self.num_frames, 1).transpose(2, 3)
@@ -78,13 +78,17 @@ class Detector(nn.Module):
         return cast(Tensor, logits.view(batch, samples - self.context, -1))
 
     def encode(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Turn `(N, H, W, 3)` uint8 frames into `(N, F)` float32 features, without gradients."""
+        """Turn `(N, H, W, 3)` uint8 frames into `(N, F)` float32 features, without gradients.
+
+        If the encoder looks at blocks of frames, the first one begins one.
+        """
         assert self.encoder is not None  # noqa: S101
+        step = max(ENCODE_BATCH, self.encoder.block)
         parts = []
         with evaluating(self):
-            for start in range(0, len(frames), ENCODE_BATCH):
-                part = torch.from_numpy(np.array(frames[start : start + ENCODE_BATCH]))
-                parts.append(self.encoder(part.to(self.device)).float().cpu().numpy())
+            for start in range(0, len(frames), step):
+                part = torch.from_numpy(np.array(frames[start : start + step])).to(self.device)
+                parts.append(self.encoder.encode_stretches(part[None])[0].float().cpu().numpy())
         return np.concatenate(parts)
 
     def score(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:

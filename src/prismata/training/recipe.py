@@ -8,6 +8,7 @@ from typing import Any
 
 from prismata.core.architectures import DEFAULT_ARCHITECTURE, find_architecture
 from prismata.core.errors import InvalidInputError
+from prismata.training.encoders import CLIP_ENCODERS
 from prismata.training.heads import HeadSpec
 
 
@@ -81,6 +82,12 @@ class Recipe:
             raise InvalidInputError(
                 f"mixup blends stretches, which {self.architecture} is not trained on; leave it "
                 "out, or choose an architecture that scores every sample"
+            )
+        if self.encoder in CLIP_ENCODERS and (self.frozen or architecture.scores != "dense"):
+            raise InvalidInputError(
+                f"encoder {self.encoder!r} looks at neighbouring frames together, which has to be "
+                "trained and goes with heads that score every sample: say --train-encoder and "
+                "choose such an architecture, spot_rny002 for one"
             )
         if self.dilation is not None and not 0 <= self.dilation <= 100:
             raise InvalidInputError(f"dilation must lie in 0..100, not {self.dilation}")

@@ -31,6 +31,9 @@ TORCHVISION_FILES: dict[str, tuple[str, WeightsEnum]] = {
     "mobilenet_v2": ("mobilenet_v2-7ebf99e0.pth", MobileNet_V2_Weights.IMAGENET1K_V2),
 }
 
+OTHER_NAMES = {"regnet_y_200mf": "regnety_002"}
+"""Encoder → what timm calls the files of its weights, where torchvision publishes none."""
+
 
 @dataclass(frozen=True, slots=True)
 class FoundWeights:
@@ -77,7 +80,7 @@ class WeightsProvider:
             places += f", {self._folder}" if self._folder else " (PRISMATA_WEIGHTS_DIR is not set)"
             raise UnavailableError(
                 f"no pretrained weights for encoder {encoder!r} in {places}"
-                f"{_torchvision_hint(encoder)}; put the file there, or say --weights none to train "
+                f"{_hint(encoder)}; put the file there, or say --weights none to train "
                 "an encoder from scratch on purpose"
             )
         return found
@@ -124,7 +127,7 @@ def load_state(weights: FoundWeights) -> dict[str, Tensor]:
     return state
 
 
-def _matches(relative: str, encoder: str) -> bool:
+def _is_called(relative: str, encoder: str) -> bool:
     path = Path(relative)
     if path.suffix not in (".onnx", ".pth", ".pt"):
         return False
@@ -132,6 +135,11 @@ def _matches(relative: str, encoder: str) -> bool:
     rest = path.name[len(encoder) :]
     in_folder = path.parent.name == encoder
     return in_folder or (stem == encoder and rest[:1] in ("", ".", "-", "_"))
+
+
+def _matches(relative: str, encoder: str) -> bool:
+    names = [encoder, *([OTHER_NAMES[encoder]] if encoder in OTHER_NAMES else [])]
+    return any(_is_called(relative, name) for name in names)
 
 
 def _verified(path: Path, origin: str, declared: str) -> FoundWeights:
@@ -160,7 +168,9 @@ def _torchvision(encoder: str) -> FoundWeights | None:
     return _verified(cached, f"torchvision {file_name}", "")
 
 
-def _torchvision_hint(encoder: str) -> str:
+def _hint(encoder: str) -> str:
     if encoder in TORCHVISION_FILES:
         return f" (nor could torchvision fetch {TORCHVISION_FILES[encoder][0]})"
+    if encoder in OTHER_NAMES:
+        return f" (timm publishes them as {OTHER_NAMES[encoder]})"
     return ""

@@ -131,10 +131,10 @@ def test_held_frames_take_over_features_and_batches_are_full(chunks, seed):
     parts, start = [], 0
     for size in chunks:
         rows = slice(start, start + size)
-        parts.append(features.push(frames[rows], instants(count)[rows].tolist()))
+        parts += features.push(frames[rows], [1] * size, instants(count)[rows].tolist())
         start += size
     parts.append(features.finish())
-    found = np.concatenate(parts)
+    found = np.concatenate([part.rows for part in parts])
     marks = gate_frames(frames, instants(count), GATE)
     assert len(found) == count
     assert (
@@ -158,15 +158,18 @@ def test_frames_that_move_wait_for_others_only_while_these_come_quickly(monkeypa
     for number, pause in enumerate(pauses):
         now[0] += pause
         frame = np.full((1, 28, 28, 3), 10 + 30 * number, np.uint8)
-        counts.append(len(features.push(frame, [number * STEP_US])))
+        [part] = features.push(frame, [1], [number * STEP_US])
+        counts.append(len(part.rows))
     assert counts == ready
 
 
 def test_without_a_gate_every_frame_is_encoded_at_once():
     encoder = CountingEncoder()
     features = FrameFeatures(encoder, batch=4)
-    assert len(features.push(still(3, size=(28, 28)), [])) == 3
-    assert len(features.finish()) == 0
+    [part] = features.push(still(3, size=(28, 28)), [1, 2, 1], [])
+    assert len(part.rows) == 3
+    assert part.repeats == [1, 2, 1]
+    assert len(features.finish().rows) == 0
     assert features.encoded == 3
 
 

@@ -71,3 +71,16 @@ def test_pictures_are_not_mirrored_where_sides_matter_unless_somebody_says_so():
     assert recipe_for(Turns(), {}).flip is False
     assert recipe_for(Turns(), {"flip": True}).flip is True
     assert recipe_for(Domain(), {}).flip is True
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {"architecture": "cnn_lstm", "encoder": "tiny_gsm", "frozen": False},
+        {"architecture": "spot_r18", "encoder": "tiny_gsm", "frozen": True},
+    ],
+)
+def test_an_encoder_that_sees_neighbours_is_trained_and_wants_a_dense_head(chosen):
+    with pytest.raises(InvalidInputError, match="'tiny_gsm' looks at neighbouring frames together"):
+        Recipe.resolved(chosen)
+    assert Recipe.resolved({"architecture": "spot_rny002"}).encoder == "regnet_y_200mf_gsm"

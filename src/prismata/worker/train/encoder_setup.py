@@ -18,7 +18,7 @@ from prismata.detection.runtimes import open_session
 from prismata.services.workbench import Workbench
 from prismata.training.encoders import (
     ENCODERS,
-    PRETRAINED_ENCODERS,
+    PUBLISHED_AS,
     FrameEncoder,
     build_encoder,
     load_pretrained,
@@ -68,7 +68,7 @@ def set_up_encoder(
         return _frozen(recipe, clip, folder, found)
     encoder = build_encoder(recipe.encoder)
     origin = "none (random initialisation, asked for with --weights none)"
-    if wants_weights and (recipe.encoder in PRETRAINED_ENCODERS or recipe.weights != "auto"):
+    if wants_weights and (recipe.encoder in PUBLISHED_AS or recipe.weights != "auto"):
         found = _find(bench, recipe, stack)
         if found.is_onnx:
             raise InvalidInputError(
@@ -90,7 +90,7 @@ def _find(bench: Workbench, recipe: Recipe, stack: ExitStack) -> FoundWeights:
         digest = file_digest(path)
         return FoundWeights(path, f"file {path.name}, sha256 {digest}", digest)
     provider = WeightsProvider(bench.storage, bench.settings.weights_dir, stack)
-    return provider.find(recipe.encoder)
+    return provider.find(PUBLISHED_AS.get(recipe.encoder, recipe.encoder))
 
 
 def _frozen(recipe: Recipe, clip: ClipSpec, folder: Path, found: FoundWeights) -> EncoderSetup:

@@ -120,6 +120,11 @@ class Finishing:
         """Return an 8-bit encoder to be compared, or the section that says why there is none."""
         if self.recipe.quantize == "never":
             return refused("it was not asked for (--quantize never)")
+        if card.encoder_block > 1:
+            return refused(
+                f"the encoder looks at {card.encoder_block} frames together, of which there is no "
+                "8-bit version"
+            )
         if not self.data.videos["val"]:
             return refused("there are no validation videos to check it on")
         self.reporter.progress(0, 1, NOTE)

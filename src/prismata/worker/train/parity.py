@@ -163,8 +163,9 @@ def compare_classic(
 def _trained_track(
     detector: Detector, encode: Encode, card: ModelCard, clip: CheckClip
 ) -> ScoreTrack:
+    step = max(8, card.encoder_block)
     features = np.concatenate(
-        [encode(clip.frames[i : i + 8]) for i in range(0, len(clip.frames), 8)]
+        [encode(clip.frames[i : i + step]) for i in range(0, len(clip.frames), step)]
     )
     return detector.score_video(
         features, clip.times_us, card.event_names, stride=card.clip.window_stride

@@ -239,6 +239,7 @@ class _Run:
     def _draft_card(
         self, trained: Trained, data: GatheredData, setup: EncoderSetup, quality: Quality
     ) -> ModelCard:
+        block = 1 if setup.trainable is None else setup.trainable.block
         return ModelCard(
             name=self.model_name,
             domain=self.domain.name,
@@ -250,6 +251,7 @@ class _Run:
             scores=self.architecture.scores,
             encoder=self.recipe.encoder,
             encoder_frozen=self.recipe.frozen,
+            encoder_block=block,
             feature_size=trained.detector.head.feature_size,
             weights_origin=setup.origin,
             dataset_version=self.dataset.name,
@@ -268,7 +270,8 @@ class _Run:
             },
             metrics=quality.metrics,
             calibration=quality.calibration,
-            motion_gate=self.domain.motion_gate,
+            # A gate would tear the neighbours of a block apart.
+            motion_gate=self.domain.motion_gate if block == 1 else None,
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
 
