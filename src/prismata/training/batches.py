@@ -61,6 +61,9 @@ def chunk_batches(
 ) -> Iterator[Batch]:
     """Yield random stretches: half of them around an event, half anywhere.
 
+    If there are hard negatives (background that weighs more than 1), half of the stretches that
+    would lie anywhere are around one of them.
+
     An epoch has as many scored samples as the videos have samples of which something is known, and
     every stretch holds at least one of them.
 
@@ -80,11 +83,19 @@ def chunk_batches(
         for index, video in enumerate(videos)
         for row in np.flatnonzero(((video.targets > 0) & (video.weights > 0)).any(axis=1))
     ]
+    hard = [
+        (index, row)
+        for index, video in enumerate(videos)
+        for row in np.flatnonzero(((video.targets == 0) & (video.weights > 1)).any(axis=1))
+    ]
     augment = clip_augmentation(flip=recipe.flip)
     chunks: list[tuple[Tensor, NDArray[np.float32], NDArray[np.float32]]] = []
     for number in range(count):
         if positives and rng.random() < 0.5:
             index, row = positives[rng.integers(len(positives))]
+            first = int(row) - int(rng.integers(length))
+        elif hard and rng.random() < 0.5:
+            index, row = hard[rng.integers(len(hard))]
             first = int(row) - int(rng.integers(length))
         else:
             index = int(rng.choice(len(videos), p=share / share.sum()))

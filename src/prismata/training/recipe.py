@@ -51,6 +51,9 @@ class Recipe:
     """Samples to either side of a point event that are positive, too. None = by the head: a score
     for every sample wants 1 where events are rare, else 0; a window's centre wants 1,
     or what the domain's tolerance asks for if that is more."""
+    mining_folds: int = 0
+    """Above 1, so many models are trained first, each without a part of the training videos; what
+    they mistake for events there weighs more (hard negatives). Costs as many trainings."""
     freeze_batch_norm: bool = False
     """Keep the encoder's running statistics, as few frames in a step make poor ones."""
     precision: str = "auto"
@@ -71,6 +74,7 @@ class Recipe:
             "chunk_samples": (1, 4096),
             "focal_gamma": (0, 5),
             "mixup": (0, 10),
+            "mining_folds": (0, 20),
         }
         for name, (low, high) in ranges.items():
             if not low <= getattr(self, name) <= high:

@@ -46,6 +46,7 @@ from prismata.worker.train.assess import Quality, assess
 from prismata.worker.train.encoder_setup import Encode, EncoderSetup, set_up_encoder
 from prismata.worker.train.finishing import Finishing
 from prismata.worker.train.gather import GatheredData, gather
+from prismata.worker.train.mining import with_hard_negatives
 from prismata.worker.train.parity import CHECK_SAMPLES, CheckClip
 from prismata.worker.train.publish import CARD_DRAFT_FILE, CHECK_FILE, Origin, publish
 
@@ -107,9 +108,13 @@ class _Run:
         )
         gathered = time.perf_counter()
         detector = self._build_detector(setup)
-        trained = self._train(detector, data, setup)
+        task = self._task(setup)
+        data, mined = with_hard_negatives(
+            self.bench, detector, task, data, self.prefix, self.reporter
+        )
+        trained = self._train(detector, task, data)
         quality = self._assess(trained, data)
-        card = self._draft_card(trained, data, setup, quality)
+        card = self._draft_card(trained, data, setup, quality, mined)
         check = self._check_clip(data)
         self._store_checkpoint_files(card, check, setup)
         self.reporter.progress(0, 1, "exporting and checking")
@@ -158,8 +163,8 @@ class _Run:
         detector = Detector(setup.trainable, head, self.clip.num_frames)
         return detector.to("cuda" if torch.cuda.is_available() else "cpu")
 
-    def _train(self, detector: Detector, data: GatheredData, setup: EncoderSetup) -> Trained:
-        task = TrainingTask(
+    def _task(self, setup: EncoderSetup) -> TrainingTask:
+        return TrainingTask(
             event_types=self.domain.event_types,
             rules=self.domain.rules,
             num_frames=self.clip.num_frames,
@@ -167,6 +172,8 @@ class _Run:
             data_digest=self._data_digest(setup),
             window_stride=self.clip.window_stride,
         )
+
+    def _train(self, detector: Detector, task: TrainingTask, data: GatheredData) -> Trained:
         self.reporter.started(
             runtime=f"pytorch {torch.__version__} · {detector.device.type}",
             videos={split: len(videos) for split, videos in data.videos.items()},
@@ -237,7 +244,12 @@ class _Run:
         return quality
 
     def _draft_card(
-        self, trained: Trained, data: GatheredData, setup: EncoderSetup, quality: Quality
+        self,
+        trained: Trained,
+        data: GatheredData,
+        setup: EncoderSetup,
+        quality: Quality,
+        mined: dict[str, Any],
     ) -> ModelCard:
         block = 1 if setup.trainable is None else setup.trainable.block
         return ModelCard(
@@ -262,6 +274,7 @@ class _Run:
                 "best_val_score": trained.best_score,
                 "train_seconds": round(trained.train_seconds, 2),
                 "videos": {split: len(videos) for split, videos in data.videos.items()},
+                "hard_negatives": mined,
                 "thresholds_chosen_on": quality.chosen_on,
                 "notes": quality.notes,
                 "torch": torch.__version__,
