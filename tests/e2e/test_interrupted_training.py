@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import signal
+import subprocess
 import threading
 from pathlib import Path
 
@@ -11,13 +14,14 @@ import pytest
 
 pytest.importorskip("torch", reason="torch is not installed: nothing can be trained")
 
-from prismata.core.jobs import JobState
+from prismata.core.jobs import FailureCause, JobState
 from prismata.core.ports import MessageHandler
 from prismata.services.ingest import ingest_file
 from prismata.services.labels import add_label
 from prismata.services.train import (
     TrainRequest,
     assign_training,
+    prepare_resume,
     prepare_training,
     run_training,
     trained_model,
@@ -59,8 +63,10 @@ def new_bench(tmp_path, plugins, rooms):
     """Open a workbench with two labelled videos, each in a place of its own."""
     opened = []
 
-    def make(name: str) -> Workbench:
-        settings = Settings(data_dir=tmp_path / name, domains_dirs=str(plugins), user="tester")
+    def make(name: str, **others: str) -> Workbench:
+        settings = Settings(
+            data_dir=tmp_path / name, domains_dirs=str(plugins), user="tester", **others
+        )
         bench = open_workbench(settings)
         opened.append(bench)
         for room in rooms:
@@ -180,3 +186,47 @@ def test_the_checkpoint_that_has_come_further_is_gone_on_from(new_bench):
     Run()._take_newer_checkpoint(here)
     assert here.read_bytes() == newest
     assert [item.name for item in here.parent.iterdir() if "stored" in item.name] == []
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """Mount a disk of 40 MB, which a test can fill: for all but the database."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=40m", "prismata-test", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("only root may mount a small disk here")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_a_training_whose_disk_is_full_goes_on_when_there_is_room(new_bench, small_disk, tmp_path):
+    database = f"sqlite:///{tmp_path / 'full.db'}"
+    whole_bench, bench = new_bench("whole"), new_bench("small/full", database_url=database)
+    whole, outcome = train(whole_bench)
+    assert outcome.state is JobState.SUCCEEDED, outcome
+    filler = small_disk / "filler"
+
+    def on_message(message):
+        if message["type"] == "event" and message["event"].get("epoch") == STOP_IN_EPOCH - 1:
+            with filler.open("wb", buffering=0) as target, contextlib.suppress(OSError):
+                while target.write(bytes(65_536)):
+                    pass
+
+    full, outcome = train(bench, on_message)
+    assert outcome.state is JobState.FAILED
+    assert outcome.cause is FailureCause.STORAGE
+    assert outcome.message.startswith("The disk is full")
+    assert not bench.catalog.models.list("flashes")
+    filler.unlink()
+    resumed = prepare_resume(bench, full.run.name)
+    outcome = run_training(bench, resumed)
+    assert outcome.state is JobState.SUCCEEDED, outcome
+    left = whole_bench.catalog.runs.get(whole.run.id)
+    right = bench.catalog.runs.get(resumed.run.id)
+    rest = without_time(right.history)
+    assert 0 < len(rest) <= len(left.history) - STOP_IN_EPOCH + 1, "it goes on, not anew"
+    assert rest == without_time(left.history)[-len(rest) :]
+    (model,) = bench.catalog.models.list("flashes")
+    (other,) = whole_bench.catalog.models.list("flashes")
+    assert model.card["files"] == other.card["files"], "the same weights, byte for byte"

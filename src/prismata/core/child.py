@@ -214,8 +214,8 @@ def _answer(handler: Handler, line: bytes, reporter: ChildReporter) -> tuple[int
         traceback.print_exc()
         if error.errno in _DISK_FULL:
             message = (
-                f"The disk is full ({error.filename or 'no file named'}): nothing was kept of this "
-                "run; free some space and start it again."
+                f"The disk is full ({error.filename or 'no file named'}), so this could not go on; "
+                "what was kept before stays. Free some space and try again."
             )
             _report(reporter, FailureCause.STORAGE, message, None)
             return EXIT_STORAGE, False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from prismata.catalog import (
@@ -87,6 +88,9 @@ def prepare_training(bench: Workbench, request: TrainRequest) -> PreparedTrainin
 def prepare_resume(bench: Workbench, run_name: str) -> PreparedTraining:
     """Go on with an interrupted run from its last checkpoint, as a new run.
 
+    That is the copy in storage, or what lies on this machine if the run was here and came further:
+    copies are made now and then, and none when storage is full.
+
     Raises:
         NotFoundError: If there is no such run.
         ConflictError: If it finished.
@@ -97,12 +101,20 @@ def prepare_resume(bench: Workbench, run_name: str) -> PreparedTraining:
         raise ConflictError(
             f"the training run {old.name!r} is {old.state}; there is nothing to resume"
         )
-    if not old.checkpoint_key:
+    is_here = any(training_folder(bench, old.id).glob("*.pt"))
+    if not old.checkpoint_key and not is_here:
         raise InvalidInputError(
             f"the training run {old.name!r} stopped before its first checkpoint; start a new one"
         )
     dataset = bench.catalog.datasets.get(old.dataset_version_id)
-    return _prepare(bench, dataset, old.recipe, resume_from=old.checkpoint_key)
+    return _prepare(
+        bench, dataset, old.recipe, resume_from=old.checkpoint_key or "", resume_run=old.id
+    )
+
+
+def training_folder(bench: Workbench, run_id: str) -> Path:
+    """Return where a run keeps what it goes on from, on the machine that it runs on."""
+    return bench.settings.cache_dir / "training" / run_id
 
 
 def run_training(
@@ -141,6 +153,7 @@ def assign_training(bench: Workbench, job: JobRecord) -> Assignment:
         "run_id": run.id,
         "model_name": job.params["model_name"],
         "resume_from": run.checkpoint_key or job.params.get("resume_from", ""),
+        "resume_run": job.params.get("resume_run", ""),
         "lease": {"job_id": job.id, "token": job.lease_token},
     }
     # One epoch of a big training is silent; the stall limit of detection would be too short.
@@ -196,6 +209,7 @@ def _prepare(
     note: str = "",
     model_name: str = "",
     resume_from: str = "",
+    resume_run: str = "",
 ) -> PreparedTraining:
     bench.check_shared_storage("training")
     chosen = ChosenDetector.of(recipe)
@@ -206,6 +220,7 @@ def _prepare(
         "recipe": recipe,
         "model_name": model_name or catalog.models.next_name(f"{dataset.domain}-{chosen.title}"),
         "resume_from": resume_from,
+        "resume_run": resume_run,
     }
     job = catalog.jobs.submit(
         "train",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import shutil
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -27,7 +28,7 @@ from prismata.core.recipes import ClipSpec
 from prismata.detection.arrays import ArrayCache, VideoSource
 from prismata.detection.bundle import CHECKPOINT_FILE, ENCODER_FILE
 from prismata.domains import Domain
-from prismata.services.train import result_of_training
+from prismata.services.train import result_of_training, training_folder
 from prismata.services.workbench import Workbench
 from prismata.settings import Settings
 from prismata.training.checkpoint import how_far
@@ -57,8 +58,8 @@ def run_training(request: dict[str, Any], reporter: ChildReporter) -> dict[str, 
     """Train, choose thresholds, export, check, publish; return what the job keeps.
 
     Request: `run_id` of a training run in the catalog, `model_name`, `resume_from`, the storage key
-    of an interrupted attempt's checkpoint (or empty), and `lease`, what shows that this attempt may
-    still write.
+    of an interrupted attempt's checkpoint (or empty), `resume_run`, the id of an earlier run that
+    this one goes on with (or empty), and `lease`, what shows that this attempt may still write.
     """
     with open_workbench(Settings(**request["settings"])) as bench, ExitStack() as stack:
         return _Run(bench, request, reporter, stack).execute()
@@ -67,6 +68,14 @@ def run_training(request: dict[str, Any], reporter: ChildReporter) -> dict[str, 
 def recipe_for(domain: Domain, chosen: Mapping[str, Any]) -> Recipe:
     """Return the recipe of a run: what a person chose, then the domain's word, then defaults."""
     return Recipe.resolved({"flip": not domain.left_right_matters, **chosen})
+
+
+def _take_over(earlier: Path, checkpoint: Path) -> None:
+    """Put another run's checkpoint here if it lies on this machine and has come further."""
+    if how_far(earlier) > how_far(checkpoint):
+        copy = checkpoint.with_suffix(".copied")
+        shutil.copyfile(earlier, copy)
+        copy.replace(checkpoint)
 
 
 class _Run:
@@ -84,6 +93,7 @@ class _Run:
         self.stack = stack
         self.model_name = str(request["model_name"])
         self.resume_from = str(request.get("resume_from") or "")
+        self.resume_run = str(request.get("resume_run") or "")
         lease = request.get("lease")
         self.lease = None if lease is None else JobLease(lease["job_id"], lease["token"])
         self.record: TrainingRunRecord = bench.catalog.runs.get(request["run_id"])
@@ -96,7 +106,7 @@ class _Run:
         own_clip = self.domain.clip.changed(self.architecture.clip)
         self.clip: ClipSpec = own_clip.changed(self.record.recipe.get("clip", {}))
         self.prefix = f"checkpoints/{self.record.name}/"
-        self.folder = bench.settings.cache_dir / "training" / self.record.id
+        self.folder = training_folder(bench, self.record.id)
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def execute(self) -> dict[str, Any]:
@@ -179,6 +189,8 @@ class _Run:
             videos={split: len(videos) for split, videos in data.videos.items()},
         )
         checkpoint = self.folder / CHECKPOINT_FILE
+        if self.resume_run:
+            _take_over(training_folder(self.bench, self.resume_run) / CHECKPOINT_FILE, checkpoint)
         if self.resume_from:
             self._take_newer_checkpoint(checkpoint)
         try:
