@@ -65,6 +65,14 @@ MODELS: dict[str, dict[str, Any]] = {
         "epochs": 20,
         "patience": 20,
     },
+    "spot_gsm": {
+        "architecture": "spot_rny002",
+        "encoder": "tiny_gsm",
+        "chunk_samples": 64,
+        "batch_chunks": 2,
+        "epochs": 40,
+        "patience": 40,
+    },
 }
 """Name → settings of the recipe in which the model differs from `RECIPE`. Another model is one more
 line here."""
@@ -124,15 +132,28 @@ def main() -> None:
         print(_described(shape, facts), flush=True)
         rows = []
         for model in arguments.model or list(MODELS):
-            for seed in range(arguments.seeds):
+            for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):
                 row = run(taken, model, {**RECIPE, **MODELS[model], **arguments.set}, seed)
                 print(_line(row), flush=True)
                 rows.append(row)
+    rows = [*earlier_rows(arguments.beside), *rows]
+    rows.sort(key=lambda row: (list(MODELS).index(row["model"]), row["seed"]))
     table = _table(rows)
     print(f"\n{table}")
     if arguments.save:
         _save(_described(shape, facts), table)
     print(json.dumps({"synthetic_hard": rows}))
+
+
+def earlier_rows(outputs: Sequence[Path]) -> list[dict[str, Any]]:
+    """Read the rows that earlier runs printed last, kept with their output in files."""
+    rows: list[dict[str, Any]] = []
+    for path in outputs:
+        lines = [line for line in path.read_text().splitlines() if line.startswith('{"synthetic')]
+        if not lines:
+            sys.exit(f"{path} is not the output of a finished run of this program")
+        rows += json.loads(lines[-1])["synthetic_hard"]
+    return rows
 
 
 def render(shape: Shape, folder: Path) -> dict[str, Any]:
@@ -407,6 +428,15 @@ def _parse() -> argparse.Namespace:
         "--model", action="append", choices=list(MODELS), help="repeatable; by default all"
     )
     parser.add_argument("--seeds", type=int, default=3, help="trainings of each model")
+    parser.add_argument("--first-seed", type=int, default=0, help="of these trainings")
+    parser.add_argument(
+        "--beside",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="output of an earlier run on the same videos, whose rows go into the table; repeatable",
+    )
     parser.add_argument("--train", type=int, default=shape.train, help="training videos")
     parser.add_argument("--val", type=int, default=shape.val, help="validation videos")
     parser.add_argument("--test", type=int, default=shape.test, help="test videos")
