@@ -435,7 +435,7 @@ def _parse() -> argparse.Namespace:
         action="append",
         default=[],
         metavar="FILE",
-        help="output of an earlier run on the same videos, whose rows go into the table; repeatable",
+        help="output of an earlier run on these videos, whose rows go into the table; repeatable",
     )
     parser.add_argument("--train", type=int, default=shape.train, help="training videos")
     parser.add_argument("--val", type=int, default=shape.val, help="validation videos")
