@@ -277,6 +277,16 @@ class EventRepository:
         with self._database.read() as session:
             return dict(sorted(session.execute(query).all()))
 
+    def count_by_video(self, origin: EventOrigin = "annotation") -> dict[str, int]:
+        """Return how many events each video has, by its id; videos without any are not in it."""
+        query = (
+            select(EventRow.video_id, func.count())
+            .where(EventRow.origin == origin)
+            .group_by(EventRow.video_id)
+        )
+        with self._database.read() as session:
+            return dict(sorted(session.execute(query).all()))
+
 
 def event_columns(event: Event) -> dict[str, Any]:
     """Return the columns that hold an event."""

@@ -11,6 +11,7 @@ from prismata.catalog.annotators import AnnotatorRepository
 from prismata.catalog.database import Clock, Database, parse_url, utc_now
 from prismata.catalog.datasets import DatasetRepository
 from prismata.catalog.detections import DetectionRepository
+from prismata.catalog.event_search import EventSearch
 from prismata.catalog.events import EventRepository
 from prismata.catalog.jobs import JobRepository
 from prismata.catalog.labels import LabelLogRepository
@@ -34,6 +35,7 @@ class Catalog:
         self._database = database
         self.videos = VideoRepository(database)
         self.events = EventRepository(database)
+        self.event_search = EventSearch(database)
         self.labels = LabelLogRepository(database)
         self.annotators = AnnotatorRepository(database)
         self.library = LibraryRepository(database)

@@ -322,7 +322,13 @@ class EventRow(Row):
             name="origin_is_known",
         ),
         Index(None, "video_id", "domain", "start_us"),
-        Index(None, "domain", "event_type"),
+        # Searching all videos: an order by itself, and behind what narrows it down most.
+        Index(None, "created_at", "id"),
+        Index(None, "score", "id"),
+        Index(None, "domain", "event_type", "created_at", "id"),
+        Index(None, "domain", "event_type", "score", "id"),
+        Index(None, "review_state", "created_at", "id"),
+        Index(None, "reviewer", "created_at", "id"),
     )
 
     id: Mapped[str] = mapped_column(PlainText(64), primary_key=True)
@@ -349,6 +355,17 @@ class EventRow(Row):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
     revision: Mapped[int]
+
+
+class SavedSearchRow(Row):
+    """A search for events that somebody gave a name."""
+
+    __tablename__ = "saved_search"
+
+    name: Mapped[str] = mapped_column(PlainText, primary_key=True)
+    filter: Mapped[Json] = mapped_column(JSON)
+    author: Mapped[str] = mapped_column(PlainText)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class LabelSheetRow(Row):

@@ -23,6 +23,7 @@ COMMANDS = {
     "models": "List, show, promote and add models.",
     "export": "Write a model to a folder as ONNX.",
     "detect": "Find events in videos.",
+    "events": "Search the events of all videos.",
     "evaluate": "Measure a model against labels.",
     "domains": "List, check and create domain plugins.",
     "serve": "Open the workbench in the browser.",

@@ -95,8 +95,8 @@ def _export_lines(videos: Sequence[ExportVideo]) -> Iterable[list[str]]:
                 inside_us = max(event.start_us, event.end_us - 1)
                 last = str(video.timeline.index_at(inside_us))
             yield [
-                _guarded(video.name),
-                _guarded(event.event_type),
+                guarded_cell(video.name),
+                guarded_cell(event.event_type),
                 event.kind,
                 format_seconds(event.start_us),
                 format_seconds(event.end_us),
@@ -151,7 +151,7 @@ def _time(text: str, column: str) -> int:
         raise ValueError(f"{column} {error}") from error
 
 
-def _guarded(cell: str) -> str:
+def guarded_cell(cell: str) -> str:
     """Keep a spreadsheet from running a cell (CWE-1236)."""
     return f"'{cell}" if cell.startswith((*_FORMULA_STARTS, "'")) else cell
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import pandas as pd
 import streamlit as st
 
@@ -34,13 +32,12 @@ def show() -> None:
 
 
 def _show_table(videos: list[VideoRecord]) -> list[int]:
-    annotations = workbench().catalog.events.list(origin="annotation")
-    labels = Counter(item.video_id for item in annotations)
+    labels = workbench().catalog.events.count_by_video()
     frame = pd.DataFrame(
         {
             "Video": [video.name for video in videos],
             "Length": [format_time(video.duration_us) for video in videos],
-            "Labels": [labels[video.id] for video in videos],
+            "Labels": [labels.get(video.id, 0) for video in videos],
             "Picture": [f"{video.width} x {video.height}" for video in videos],
             "Codec": [video.codec for video in videos],
             "Size": [f"{video.size_bytes / 1e6:.1f} MB" for video in videos],
