@@ -87,6 +87,9 @@ class Settings(BaseSettings):
     worker_io_slots: int = Field(
         2, ge=0, description="Preparations of videos at once in one worker."
     )
+    worker_idle_seconds: float = Field(
+        0.0, ge=0, description="`prismata worker` ends after so long without a job; 0 = never."
+    )
     spot: Literal["none", "aws"] = Field(
         "none", description="Whose notice that this machine is to be taken away a worker heeds."
     )

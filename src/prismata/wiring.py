@@ -35,7 +35,7 @@ def open_worker(settings: Settings) -> tuple[Workbench, Worker]:
         UserError: If a setting cannot be used or something cannot be reached.
     """
     bench, runner = _assemble(settings)
-    return bench, _make_worker(settings, bench.catalog, runner)
+    return bench, _make_worker(settings, bench.catalog, runner, settings.worker_idle_seconds)
 
 
 def _assemble(settings: Settings) -> tuple[Workbench, JobRunner]:
@@ -52,8 +52,11 @@ def _assemble(settings: Settings) -> tuple[Workbench, JobRunner]:
     return bench, runner
 
 
-def _make_worker(settings: Settings, catalog: Catalog, runner: JobRunner) -> Worker:
-    return Worker(catalog, runner, WorkerTerms(settings.worker_slots, version=__version__))
+def _make_worker(
+    settings: Settings, catalog: Catalog, runner: JobRunner, idle_seconds: float = 0.0
+) -> Worker:
+    terms = WorkerTerms(settings.worker_slots, version=__version__, idle_seconds=idle_seconds)
+    return Worker(catalog, runner, terms)
 
 
 def _open_dispatcher(settings: Settings, catalog: Catalog, runner: JobRunner) -> Dispatcher:

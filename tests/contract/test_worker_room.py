@@ -8,6 +8,7 @@ import time
 import pytest
 
 from prismata.catalog import open_catalog
+from prismata.core.errors import UnavailableError
 from prismata.core.jobs import JobState, ResourceClass
 from prismata.jobs import ChildSupervisor, JobRunner, Worker, WorkerTerms
 from prismata.testing.children import PATIENCE_SECONDS
@@ -108,3 +109,35 @@ def test_a_bug_of_ours_does_not_end_the_worker(catalog, machine, worker, monkeyp
     job = probe(catalog)
     worker.wake()
     wait_for(lambda: is_done(catalog, job))
+
+
+def test_a_catalog_that_cannot_be_reached_is_no_reason_to_leave(catalog, machine, monkeypatch):
+    """Nobody knows then whether there is work."""
+    away = threading.Event()
+    away.set()
+    real = catalog.leases.has_queued
+
+    def ask(offer):
+        if away.is_set():
+            raise UnavailableError("the database is away")
+        return real(offer)
+
+    monkeypatch.setattr(catalog.leases, "has_queued", ask)
+    runner = JobRunner(catalog, ChildSupervisor())
+    runner.handlers = {"probe": assign_probe}
+    terms = WorkerTerms({ResourceClass.CPU: 1}, poll_seconds=0.05, idle_seconds=0.3)
+    made = Worker(catalog, runner, terms, machine)
+    thread = threading.Thread(target=made.run)
+    thread.start()
+    thread.join(1.5)
+    assert thread.is_alive()
+    assert not made.is_draining
+    away.clear()
+    thread.join(PATIENCE_SECONDS)
+    assert not thread.is_alive()
+    runner.close()
+
+
+def test_a_worker_stays_unless_it_was_told_that_it_may_leave(worker):
+    time.sleep(0.6)
+    assert not worker.is_draining

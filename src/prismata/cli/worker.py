@@ -23,15 +23,24 @@ def worker(
     io: Annotated[
         int | None, typer.Option(help="Preparations of videos at once; else the setting.", min=0)
     ] = None,
+    idle: Annotated[
+        float | None,
+        typer.Option(help="End after so many seconds without a job; else the setting.", min=0),
+    ] = None,
 ) -> None:
     """Take jobs from the queue and run them, each in a process of its own.
 
     Ctrl-C or SIGTERM gives back what runs: a training saves a checkpoint first, and whoever takes
     it next goes on from there. So does the notice that a spot machine is to be taken away.
     """
-    asked = {"worker_cpu_slots": cpu, "worker_gpu_slots": gpu, "worker_io_slots": io}
+    asked = {
+        "worker_cpu_slots": cpu,
+        "worker_gpu_slots": gpu,
+        "worker_io_slots": io,
+        "worker_idle_seconds": idle,
+    }
     settings = load_settings().model_copy(
-        update={name: slots for name, slots in asked.items() if slots is not None}
+        update={name: value for name, value in asked.items() if value is not None}
     )
     offered = {kind: slots for kind, slots in settings.worker_slots.items() if slots}
     if not offered:

@@ -17,6 +17,8 @@ from prismata.jobs.worker import Worker
 def serve_jobs(worker: Worker, classes: Sequence[ResourceClass], broker_url: str = "") -> None:
     """Work until SIGTERM or Ctrl-C, then give back what runs; to be called in the main thread.
 
+    Also ends when the worker leaves by itself: drained, or idle for as long as its terms allow.
+
     Args:
         worker: Takes the jobs.
         classes: Whose announcements to listen to.
@@ -30,13 +32,24 @@ def serve_jobs(worker: Worker, classes: Sequence[ResourceClass], broker_url: str
     # Celery has handlers of its own, but work may have begun long before it is ready.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
-    thread = threading.Thread(target=worker.run, name="worker", daemon=True)
+    told = threading.Event()
+
+    def work() -> None:
+        worker.run()
+        if not told.is_set():  # it left by itself, and Celery would listen for ever
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def stop() -> None:
+        told.set()
+        worker.stop()
+
+    thread = threading.Thread(target=work, name="worker", daemon=True)
     thread.start()
     try:
         with suppress(_ToldToStopError):
-            listen(broker_url, classes, on_word=worker.wake, on_stop=worker.stop)
+            listen(broker_url, classes, on_word=worker.wake, on_stop=stop)
     finally:
-        worker.stop()
+        stop()
         thread.join()
 
 

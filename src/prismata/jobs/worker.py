@@ -35,6 +35,8 @@ class WorkerTerms:
     poll_seconds: float = 0.5
     """How often it looks for work that nobody told it about."""
     version: str = ""
+    idle_seconds: float = 0.0
+    """It leaves after so long without a job; 0 = it stays."""
 
 
 class Worker:
@@ -71,6 +73,8 @@ class Worker:
         self._id = ""
         self._next_round_at = 0.0
         self._look_again_at = 0.0
+        self._busy_until = 0.0
+        """When it last had a job, or began to look for one."""
 
     @property
     def is_draining(self) -> bool:
@@ -78,12 +82,13 @@ class Worker:
         return self._drain.is_set()
 
     def run(self) -> None:
-        """Work until `stop`, or until a worker that drains has nothing left to do.
+        """Work until `stop`, or until one that drains or may leave when idle has nothing to do.
 
         A catalog that cannot be reached is asked again; nothing that runs is given up for it. A
         bug of ours is logged, and the worker goes on: it may concern one job of many.
         """
         claimant = self._runner.claimant
+        self._busy_until = time.monotonic()
         try:
             while not self._stop.is_set():
                 try:
@@ -91,11 +96,13 @@ class Worker:
                     while self._take_one():
                         pass
                 except UnavailableError as error:
+                    self._busy_until = time.monotonic()  # nobody knows whether there is work
                     logger.warning("worker_waits_for_catalog reason=%s", error)
                 except Exception:
+                    self._busy_until = time.monotonic()
                     logger.exception("worker_round_failed")
                     self._stop.wait(ROUND_SECONDS)
-                if self.is_draining and not self._runner.live_runs():
+                if not self._has_reason_to_stay():
                     break
                 self._wake.wait(self._terms.poll_seconds)
                 self._wake.clear()
@@ -120,6 +127,17 @@ class Worker:
         self._runner.give_back()
         self._stop.set()
         self.wake()
+
+    def _has_reason_to_stay(self) -> bool:
+        now = time.monotonic()
+        if self._runner.live_runs():
+            self._busy_until = now
+            return True
+        idle_seconds = self._terms.idle_seconds
+        if not self.is_draining and idle_seconds and now - self._busy_until >= idle_seconds:
+            logger.warning("worker_leaves idle_seconds=%g", idle_seconds)
+            self._drain.set()
+        return not self.is_draining
 
     def _round(self, name: str) -> None:
         if time.monotonic() < self._next_round_at:

@@ -1,7 +1,7 @@
 """A worker whose jobs are as small as can be: for tests and benchmarks of the job engine.
 
-`python -m prismata.testing.worker_app CATALOG_URL [--broker URL] [--spot URL] [--slots N]`. It
-knows one kind of job, `probe`, whose parameters say what its child does.
+`python -m prismata.testing.worker_app CATALOG_URL [--broker URL] [--spot URL] [--slots N]
+[--idle SECONDS]`. It knows one kind of job, `probe`, whose parameters say what its child does.
 """
 
 from __future__ import annotations
@@ -57,12 +57,13 @@ def main() -> None:
     parser.add_argument("--broker", default="")
     parser.add_argument("--spot", default="")
     parser.add_argument("--slots", type=int, default=2)
+    parser.add_argument("--idle", type=float, default=0.0)
     given = parser.parse_args()
     with open_catalog(given.catalog_url, migrate=False) as catalog:
         claimant = Claimant(f"probe:{os.getpid()}", this_process())
         runner = JobRunner(catalog, ChildSupervisor(nice=0), claimant)
         runner.handlers = {"probe": assign_probe}
-        terms = WorkerTerms(dict.fromkeys(CLASSES, given.slots))
+        terms = WorkerTerms(dict.fromkeys(CLASSES, given.slots), idle_seconds=given.idle)
         worker = Worker(catalog, runner, terms, free_memory_mb=lambda: None)
         if given.spot:
             heed_spot_notice(worker, given.spot)
