@@ -147,7 +147,7 @@ module "monitoring" {
     arn_suffix              = module.load_balancer.load_balancer_arn_suffix
     target_group_arn_suffix = module.load_balancer.target_group_arn_suffix
   }
-  database_identifier    = module.database.identifier
+  database               = { identifier = module.database.identifier }
   metric_namespace       = local.metric_namespace
   autoscaling_group_name = module.gpu_workers.autoscaling_group_name
   tags                   = local.tags

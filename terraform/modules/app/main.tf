@@ -95,6 +95,7 @@ resource "aws_volume_attachment" "data" {
 }
 
 resource "aws_instance" "this" {
+  #checkov:skip=CKV_AWS_126:Looking every minute costs 2 dollars a month; it is on in the team environment.
   #checkov:skip=CKV_AWS_88:A public address is its way out without a NAT gateway; its security group lets nobody in.
   #checkov:skip=CKV2_AWS_41:The role comes through the module machine, which this check does not follow.
   ami                         = data.aws_ssm_parameter.image.value

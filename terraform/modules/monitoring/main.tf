@@ -67,7 +67,7 @@ locals {
   door_alarms = var.load_balancer == null ? {} : {
     "workbench-does-not-answer" = { metric = "UnHealthyHostCount", threshold = 1, statistic = "Maximum", description = "The workbench does not answer /api/health; look into its log." }
   }
-  database_alarms = var.database_identifier == "" ? {} : {
+  database_alarms = var.database == null ? {} : {
     "database-has-little-room" = {
       metric      = "FreeStorageSpace", threshold = 4000000000, comparison = "LessThanThreshold",
       description = "Less than 4 GB are free in the database; storage grows by itself up to its maximum."
@@ -126,7 +126,7 @@ resource "aws_cloudwatch_metric_alarm" "database" {
   alarm_description   = each.value.description
   namespace           = "AWS/RDS"
   metric_name         = each.value.metric
-  dimensions          = { DBInstanceIdentifier = var.database_identifier }
+  dimensions          = { DBInstanceIdentifier = var.database.identifier }
   statistic           = "Average"
   period              = 300
   evaluation_periods  = 3

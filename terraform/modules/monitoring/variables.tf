@@ -27,10 +27,12 @@ variable "load_balancer" {
   default = null
 }
 
-variable "database_identifier" {
-  description = "Name of the database in RDS; empty = there is none."
-  type        = string
-  default     = ""
+variable "database" {
+  description = "Name of the database in RDS; null = there is none."
+  type = object({
+    identifier = string
+  })
+  default = null
 }
 
 variable "metric_namespace" {
