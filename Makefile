@@ -7,7 +7,7 @@ JS := tests/js/node_modules
 # Tests at a time; each worker has its own browser, folders and database schemas.
 WORKERS ?= 2
 
-.PHONY: demo test check ui setup clean
+.PHONY: demo test check infrastructure ui setup clean
 
 setup: $(STAMP)
 
@@ -32,6 +32,14 @@ check: setup  ## what pre-commit and CI hold everybody to
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Tools that need the internet (a provider, rules) or a Python of their own; CI has them all, people some.
+infrastructure:  ## what can be said about Dockerfile and Terraform by tools that are here
+	@for tool in terraform tflint checkov; do command -v $$tool >/dev/null || echo "$$tool is not installed: left out"; done
+	if command -v terraform >/dev/null; then terraform fmt -check -recursive terraform && for environment in terraform/environments/*; do \
+		(cd $$environment && terraform init -backend=false -input=false && terraform validate && terraform test) || exit 1; done; fi
+	if command -v tflint >/dev/null; then tflint --chdir terraform --recursive; fi
+	if command -v checkov >/dev/null; then checkov --compact --quiet --skip-download --framework terraform dockerfile --directory . --skip-path .venv; fi
 
 ui: setup  ## open the workbench
 	$(BIN)/prismata serve

@@ -40,7 +40,7 @@ def test_an_app_is_well_when_it_says_so(status, expected):
             pass
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), App)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     done = check("app", PRISMATA_PORT=str(server.server_address[1]))
     server.shutdown()
     server.server_close()

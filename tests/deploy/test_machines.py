@@ -290,7 +290,7 @@ class Metadata(http.server.BaseHTTPRequestHandler):
 def metadata():
     handler = type("OneMetadata", (Metadata,), {"known": {"instance-id": "i-0abc"}})
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield handler.known, f"http://127.0.0.1:{server.server_address[1]}"
     server.shutdown()
     server.server_close()
