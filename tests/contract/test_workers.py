@@ -328,16 +328,6 @@ def test_a_spot_machine_that_may_be_taken_away_takes_nothing_new(
     assert catalog.jobs.get(other.id).state is JobState.QUEUED
 
 
-def test_a_worker_that_may_leave_when_idle_does_its_job_first(engine, catalog, start_worker):
-    job = probe(catalog, seconds=3)
-    live = engine.start(job)
-    worker = start_worker("--idle", "1")
-    assert live.wait(PATIENCE_SECONDS).state is JobState.SUCCEEDED
-    assert worker.wait(PATIENCE_SECONDS) == 0
-    assert [item.state for item in catalog.jobs.attempts(job.id)] == [JobState.SUCCEEDED]
-    assert catalog.workers.list() == []
-
-
 @pytest.mark.parametrize("broker", ["looking"], indirect=True)
 def test_after_a_hundred_jobs_no_process_is_left_over(engine, catalog, start_worker):
     """J16."""

@@ -21,7 +21,9 @@ from prismata.core.jobs import ResourceClass
 
 CONFIG = Path(__file__).resolve().parents[2] / "terraform/modules/machine_config"
 SCRIPTS = sorted(path for path in (CONFIG / "files").iterdir() if not path.suffix)
-UNITS = sorted(path for path in (CONFIG / "files").iterdir() if path.suffix)
+UNITS = sorted(
+    path for path in (CONFIG / "files").iterdir() if path.suffix in (".service", ".timer")
+)
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
@@ -222,10 +224,26 @@ def test_a_secret_that_cannot_be_read_stops_the_start(machine):
     machine.put("aws", "exit 254")
     done = machine.run(
         "prismata-boot", REGISTRY="r", IMAGES="a:1", SECRETS="PRISMATA_DATABASE_URL=/x",
+        BOOT_ATTEMPTS="2", BOOT_PAUSE="0",
         RUN_FOLDER=str(machine.folder / "run"), DATA_FOLDER=str(machine.folder / "data"),
     )  # fmt: skip
     assert done.returncode != 0
+    assert len([call for call in machine.calls if call.startswith("aws")]) == 2
     assert not (machine.folder / "run/secrets.env").exists()
+
+
+def test_a_machine_waits_for_images_that_are_not_there_yet(machine):
+    for name in ("aws", "chown"):
+        machine.put(name)
+    asked = machine.folder / "asked"
+    machine.put("docker", f"[[ $1 != pull || -e {asked} ]] || {{ touch {asked}; exit 1; }}")
+    done = machine.run(
+        "prismata-boot", REGISTRY="r", IMAGES="a:1", BOOT_PAUSE="0",
+        RUN_FOLDER=str(machine.folder / "run"), DATA_FOLDER=str(machine.folder / "data"),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "pull_images failed, 1 times so far" in done.stderr
+    assert machine.calls.count("docker pull --quiet a:1") == 2
 
 
 def test_the_number_of_gpu_jobs_is_told_from_the_table_of_jobs(machine):

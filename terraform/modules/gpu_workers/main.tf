@@ -27,6 +27,7 @@ module "config" {
     IMAGES          = var.worker_image
     WORKER_IMAGE    = var.worker_image
     LOG_GROUP       = module.machine.log_group_name
+    BOOT_ATTEMPTS   = "5" # then it leaves
     DATABASE_CA_URL = var.database_ca_url
     SECRETS         = join(" ", [for name, arn in var.secret_parameter_arns : "${name}=${regex(":parameter(/.*)$", arn)[0]}"])
   }

@@ -19,6 +19,7 @@ locals {
     unit_metric_service = filebase64("${path.module}/files/prismata-metric.service")
     unit_metric_timer   = filebase64("${path.module}/files/prismata-metric.timer")
     unit_leave_service  = filebase64("${path.module}/files/prismata-leave.service")
+    unit_gpu_limit      = filebase64("${path.module}/files/gpu-worker-limit.conf")
     unit_leave_timer    = filebase64("${path.module}/files/prismata-leave.timer")
   })
 }
