@@ -181,6 +181,7 @@ def _event(
         "domain_version": 1,
         "start_us": start,
         "end_us": start + length,
+        "length_us": length,
         "event_type": dice.choice(DOMAINS[domain]),
         "kind": "segment" if length else "point",
         "score": dice.random() if is_found else None,

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal, get_args
 
 from sqlalchemy import ColumnElement, Select, and_, delete, func, or_, select
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from prismata.catalog.columns import check_label
 from prismata.catalog.database import Database
@@ -27,6 +27,10 @@ from prismata.core.errors import InvalidInputError, NotFoundError
 
 COUNTED_AT_MOST = 1000
 PAGE_AT_MOST = 500
+
+RARE = 2000
+"""So few events of a length are looked up one by one; walking along an order until enough of them
+have come by would take seconds."""
 
 EventOrder = Literal["newest", "score", "unsure"]
 """`newest`: found or labelled last; `score`: surest first; `unsure`: least sure first."""
@@ -166,7 +170,7 @@ class EventSearch:
         if not 1 <= limit <= PAGE_AT_MOST:
             raise InvalidInputError(f"a page holds 1 to {PAGE_AT_MOST} events, not {limit}")
         key, descending = _key(order)
-        query = _fitting(select(EventRow), wanted)
+        query = select(EventRow)
         if order != "newest":
             query = query.where(EventRow.score.is_not(None))
         if page:
@@ -174,6 +178,7 @@ class EventSearch:
             query = query.where(_behind(key, value, event_id, descending=descending))
         ends = (key.desc(), EventRow.id.desc()) if descending else (key.asc(), EventRow.id.asc())
         with self._database.read() as session:
+            query = _fitting(session, query, wanted)
             rows = list(session.scalars(query.order_by(*ends).limit(limit + 1)))
             shown = sorted({row.video_id for row in rows})
             named = select(VideoRow.id, VideoRow.name).where(VideoRow.id.in_(shown))
@@ -183,8 +188,9 @@ class EventSearch:
 
     def count(self, wanted: EventFilter) -> int:
         """Return how many events fit, at most `COUNTED_AT_MOST`."""
-        fitting = _fitting(select(EventRow.id), wanted).limit(COUNTED_AT_MOST).subquery()
         with self._database.read() as session:
+            query = _fitting(session, select(EventRow.id), wanted)
+            fitting = query.limit(COUNTED_AT_MOST).subquery()
             return int(session.scalar(select(func.count()).select_from(fitting)) or 0)
 
     def save(self, name: str, wanted: EventFilter, author: str) -> SavedSearch:
@@ -236,7 +242,7 @@ def _key(order: EventOrder) -> tuple[InstrumentedAttribute[Any], bool]:
     return EventRow.score, order == "score"
 
 
-def _fitting(query: Select[Any], wanted: EventFilter) -> Select[Any]:
+def _fitting(session: Session, query: Select[Any], wanted: EventFilter) -> Select[Any]:
     conditions: list[ColumnElement[bool]] = [EventRow.provisional.is_(False)]
     for column, value in (
         (EventRow.domain, wanted.domain),
@@ -247,16 +253,10 @@ def _fitting(query: Select[Any], wanted: EventFilter) -> Select[Any]:
     ):
         if value:
             conditions.append(column == value)
-    length = EventRow.end_us - EventRow.start_us
-    bounds: list[tuple[Any, Any, Any]] = [
-        (EventRow.score, wanted.min_score, wanted.max_score),
-        (length, _us(wanted.min_seconds), _us(wanted.max_seconds)),
-    ]
-    for quantity, low, high in bounds:
-        if low is not None:
-            conditions.append(quantity >= low)
-        if high is not None:
-            conditions.append(quantity <= high)
+    conditions += _between(EventRow.score, wanted.min_score, wanted.max_score)
+    if of_length := _between(EventRow.length_us, _us(wanted.min_seconds), _us(wanted.max_seconds)):
+        ids = list(session.scalars(select(EventRow.id).where(*of_length).limit(RARE + 1)))
+        conditions += [EventRow.id.in_(ids)] if len(ids) <= RARE else of_length
     since, until = moment(wanted.since), moment(wanted.until)
     if since is not None:
         conditions.append(EventRow.created_at >= since)
@@ -266,6 +266,13 @@ def _fitting(query: Select[Any], wanted: EventFilter) -> Select[Any]:
         named = VideoRow.name.icontains(wanted.video, autoescape=True)
         conditions.append(EventRow.video_id.in_(select(VideoRow.id).where(named)))
     return query.where(*conditions)
+
+
+def _between(
+    quantity: InstrumentedAttribute[Any], low: float | None, high: float | None
+) -> list[ColumnElement[bool]]:
+    bounds = [] if low is None else [quantity >= low]
+    return bounds if high is None else [*bounds, quantity <= high]
 
 
 def _us(seconds: float | None) -> int | None:

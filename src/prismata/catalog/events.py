@@ -293,6 +293,7 @@ def event_columns(event: Event) -> dict[str, Any]:
     return {
         "start_us": event.start_us,
         "end_us": event.end_us,
+        "length_us": event.end_us - event.start_us,
         "event_type": event.event_type,
         "kind": event.kind,
         "score": event.score,

@@ -380,7 +380,13 @@ class LabelTransaction:
             if held.state is None:
                 gone += [event_id] if held.is_stored else []
                 continue
-            row = {**held.state, "id": event_id, "reviewer": held.reviewer, "updated_at": self._now}
+            row = {
+                **held.state,
+                "id": event_id,
+                "length_us": held.state["end_us"] - held.state["start_us"],
+                "reviewer": held.reviewer,
+                "updated_at": self._now,
+            }
             if held.is_stored:
                 changed.append(row)
             else:

@@ -9,8 +9,10 @@ from itertools import count
 import pytest
 
 from prismata.catalog import LABEL_FIELDS
+from prismata.catalog.event_search import EventFilter
 from prismata.core.coverage import CoverageSpan
 from prismata.core.errors import InvalidInputError, NotFoundError
+from prismata.core.events import Event
 from prismata.core.operations import Operation, inverse, to_event
 
 DOMAIN = "cricket"
@@ -470,3 +472,26 @@ def test_preferences_belong_to_one_person(catalog, clock):
     assert catalog.annotators.get("bob") is None
     with pytest.raises(InvalidInputError, match="cannot be stored, because JSON has no such value"):
         catalog.annotators.set_preferences("bob", {"x": float("nan")})
+
+
+def test_the_stored_length_follows_every_way_of_writing_an_event(desk, catalog, make):
+    """A search by length goes by it: a writer that forgot it would hide events."""
+
+    def found(seconds):
+        wanted = EventFilter(min_seconds=seconds, max_seconds=seconds)
+        return {item.record.id for item in catalog.event_search.find(wanted).events}
+
+    desk.do("create", 1, after=over(0, 400_000))
+    assert found(0.4) == {number(1)}
+    assert desk.do("update", 1, {"end_us": 400_000}, {"end_us": 900_000}).status == "applied"
+    assert found(0.9) == {number(1)}
+    video = make.video("other.mp4")
+    [made] = catalog.events.add_annotations(
+        video.id, DOMAIN, 3, [Event.segment("over", 5, 200_005)], "anna"
+    )
+    assert found(0.2) == {made.id}
+    catalog.events.update(
+        made.id, event=Event.segment("over", 5, 300_005), expected_revision=made.revision
+    )
+    assert found(0.3) == {made.id}
+    assert found(0.2) == set()

@@ -17,6 +17,7 @@ _INDEXES = {
     "ix_event_domain_event_type_score_id": ["domain", "event_type", "score", "id"],
     "ix_event_review_state_created_at_id": ["review_state", "created_at", "id"],
     "ix_event_reviewer_created_at_id": ["reviewer", "created_at", "id"],
+    "ix_event_length_us": ["length_us"],
 }
 
 
@@ -29,6 +30,10 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("name", name="pk_saved_search"),
     )
+    op.add_column(
+        "event", sa.Column("length_us", sa.BigInteger(), nullable=False, server_default="0")
+    )
+    op.execute("UPDATE event SET length_us = end_us - start_us WHERE end_us > start_us")
     op.drop_index("ix_event_domain_event_type", "event")
     for name, columns in _INDEXES.items():
         op.create_index(name, "event", columns)
