@@ -32,7 +32,7 @@ from prismata.testing.children import PATIENCE_SECONDS
 from prismata.testing.synth import render_flashes
 from prismata.training.checkpoint import how_far
 from prismata.wiring import open_workbench
-from prismata.worker.train.run import _Run
+from prismata.worker.train.run import take_newer_checkpoint
 
 pytestmark = pytest.mark.torch
 
@@ -175,15 +175,11 @@ def test_the_checkpoint_that_has_come_further_is_gone_on_from(new_bench):
     newest = here.read_bytes()
     assert how_far(here) == (RECIPE["epochs"], 0)
 
-    class Run(_Run):
-        def __init__(self):
-            self.bench, self.resume_from = bench, run.checkpoint_key
-
     here.write_bytes(b"damaged")
-    Run()._take_newer_checkpoint(here)
+    take_newer_checkpoint(bench, run.checkpoint_key, here)
     assert here.read_bytes() == newest
     bench.storage.put(run.checkpoint_key, b"damaged")
-    Run()._take_newer_checkpoint(here)
+    take_newer_checkpoint(bench, run.checkpoint_key, here)
     assert here.read_bytes() == newest
     assert [item.name for item in here.parent.iterdir() if "stored" in item.name] == []
 

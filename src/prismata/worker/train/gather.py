@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from prismata.catalog import DatasetVersionRecord, Split, VideoRecord
 from prismata.core.child import ChildReporter
@@ -56,14 +57,12 @@ def gather(
     total = sum(record.duration_us for record in records.values())
     feature_size = encoder.feature_size if encoder is not None else 0
     samples = clip.target_fps * total / 1e6 + len(records)
-    dilation = choose_dilation(
-        recipe.architecture, recipe.dilation, events=len(dataset.content), samples=round(samples)
-    )
     # However small the cache is to be: what this run needs has to stay until it ends.
     needed = round(samples * feature_size * _FLOAT32_BYTES * _MARGIN)
     bound = bench.settings.feature_cache_bytes
     cache = ArrayCache(bench.settings.cache_dir, feature_bytes=max(bound, needed))
     done = 0
+    targets_of = _targets(dataset, domain, clip, recipe, records)
     gathered: dict[Split, list[LabelledVideo]] = {"train": [], "val": [], "test": []}
     note = "encoding frames" if encoder else "reading frames"
     for video_id in sorted(dataset.video_splits):
@@ -91,29 +90,70 @@ def gather(
         events = _events(dataset, video_id, rejected=False)
         times = timeline.sample(clip.target_fps).times_us
         known = dataset.known.get(video_id)
-        targets, weights = build_targets(
-            times,
-            events,
-            domain.event_types,
-            rejected=_events(dataset, video_id, rejected=True),
-            tolerance_us=to_us(domain.tolerance_seconds),
-            dilation=dilation,
-            known=known,
-        )
         unknown = () if known is None else unknown_spans(known, duration_us=timeline.duration_us)
         gathered[dataset.video_splits[video_id]].append(
             LabelledVideo(
                 video_id,
                 times,
                 inputs,
-                targets,
-                weights,
+                *targets_of(video_id, times),
                 tuple(events),
                 timeline.duration_us,
                 unknown,
             )
         )
     return GatheredData(gathered, records)
+
+
+def relabelled(
+    data: GatheredData,
+    dataset: DatasetVersionRecord,
+    domain: Domain,
+    clip: ClipSpec,
+    recipe: Recipe,
+) -> GatheredData:
+    """Return the same videos with what another recipe calls true at each sample."""
+    targets_of = _targets(dataset, domain, clip, recipe, data.records)
+    videos: dict[Split, list[LabelledVideo]] = {}
+    for split, gathered in data.videos.items():
+        videos[split] = []
+        for video in gathered:
+            targets, weights = targets_of(video.name, video.times_us)
+            videos[split].append(replace(video, targets=targets, weights=weights))
+    return GatheredData(videos, data.records)
+
+
+_Targets = Callable[[str, NDArray[np.int64]], tuple[NDArray[np.float32], NDArray[np.float32]]]
+
+
+def _targets(
+    dataset: DatasetVersionRecord,
+    domain: Domain,
+    clip: ClipSpec,
+    recipe: Recipe,
+    records: Mapping[str, VideoRecord],
+) -> _Targets:
+    """Return what gives the targets and weights of a video, by its id and its instants."""
+    total = sum(record.duration_us for record in records.values())
+    samples = clip.target_fps * total / 1e6 + len(records)
+    dilation = choose_dilation(
+        recipe.architecture, recipe.dilation, events=len(dataset.content), samples=round(samples)
+    )
+
+    def targets_of(
+        video_id: str, times_us: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        return build_targets(
+            times_us,
+            _events(dataset, video_id, rejected=False),
+            domain.event_types,
+            rejected=_events(dataset, video_id, rejected=True),
+            tolerance_us=to_us(domain.tolerance_seconds),
+            dilation=dilation,
+            known=dataset.known.get(video_id),
+        )
+
+    return targets_of
 
 
 def _events(dataset: DatasetVersionRecord, video_id: str, *, rejected: bool) -> list[Event]:

@@ -78,6 +78,58 @@ def _take_over(earlier: Path, checkpoint: Path) -> None:
         copy.replace(checkpoint)
 
 
+def clip_for(domain: Domain, recipe: Recipe, chosen: Mapping[str, Any]) -> ClipSpec:
+    """Return how videos are sampled: what a person chose, then the architecture's, the domain's."""
+    return domain.clip.changed(find_architecture(recipe.architecture).clip).changed(chosen)
+
+
+def new_detector(recipe: Recipe, setup: EncoderSetup, domain: Domain, clip: ClipSpec) -> Detector:
+    """Return the detector that a training begins with, where it is trained."""
+    assert setup.feature_size is not None  # noqa: S101 - both ways of set-up know it
+    # torch sees the host's cores under a container's quota, but it knows OMP_NUM_THREADS.
+    torch.set_num_threads(min(usable_cores(), torch.get_num_threads()))
+    torch.manual_seed(recipe.seed)
+    head = build_head(recipe.architecture, setup.feature_size, len(domain.event_types), recipe.head)
+    detector = Detector(setup.trainable, head, clip.num_frames)
+    return detector.to("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def training_task(
+    dataset: DatasetVersionRecord,
+    domain: Domain,
+    clip: ClipSpec,
+    recipe: Recipe,
+    setup: EncoderSetup,
+) -> TrainingTask:
+    """Return what is to be learned, tied to its data by their digest."""
+    parts = [dataset.digest, asdict(clip), setup.frozen_sha256]
+    return TrainingTask(
+        event_types=domain.event_types,
+        rules=domain.rules,
+        num_frames=clip.num_frames,
+        recipe=recipe,
+        data_digest=hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest(),
+        window_stride=clip.window_stride,
+    )
+
+
+def take_newer_checkpoint(bench: Workbench, key: str, checkpoint: Path) -> None:
+    """Put the copy in storage here, unless what lies here of this training has come further.
+
+    What lies here is newer after a kill, as it is copied less often than written; it is older if an
+    attempt on another machine came between.
+
+    Raises:
+        NotFoundError: If there is no copy.
+    """
+    copy = checkpoint.with_suffix(".stored")
+    copy.write_bytes(bench.storage.get(key, max_bytes=4 * 1024**3))
+    if how_far(copy) > how_far(checkpoint):
+        copy.replace(checkpoint)
+    else:
+        copy.unlink()
+
+
 class _Run:
     """The state that the steps of one run share."""
 
@@ -103,8 +155,7 @@ class _Run:
         self.domain: Domain = bench.domain(self.record.domain)
         self.recipe = recipe_for(self.domain, self.record.recipe["training"])
         self.architecture = find_architecture(self.recipe.architecture)
-        own_clip = self.domain.clip.changed(self.architecture.clip)
-        self.clip: ClipSpec = own_clip.changed(self.record.recipe.get("clip", {}))
+        self.clip = clip_for(self.domain, self.recipe, self.record.recipe.get("clip", {}))
         self.prefix = f"checkpoints/{self.record.name}/"
         self.folder = training_folder(bench, self.record.id)
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -117,8 +168,8 @@ class _Run:
             self.bench, self.dataset, self.domain, self.clip, self.recipe, setup, self.reporter
         )
         gathered = time.perf_counter()
-        detector = self._build_detector(setup)
-        task = self._task(setup)
+        detector = new_detector(self.recipe, setup, self.domain, self.clip)
+        task = training_task(self.dataset, self.domain, self.clip, self.recipe, setup)
         data, mined = with_hard_negatives(
             self.bench, detector, task, data, self.prefix, self.reporter
         )
@@ -159,30 +210,6 @@ class _Run:
         )
         return result_of_training(run, model)
 
-    def _build_detector(self, setup: EncoderSetup) -> Detector:
-        assert setup.feature_size is not None  # noqa: S101 - both ways of set-up know it
-        # torch sees the host's cores under a container's quota, but it knows OMP_NUM_THREADS.
-        torch.set_num_threads(min(usable_cores(), torch.get_num_threads()))
-        torch.manual_seed(self.recipe.seed)
-        head = build_head(
-            self.recipe.architecture,
-            setup.feature_size,
-            len(self.domain.event_types),
-            self.recipe.head,
-        )
-        detector = Detector(setup.trainable, head, self.clip.num_frames)
-        return detector.to("cuda" if torch.cuda.is_available() else "cpu")
-
-    def _task(self, setup: EncoderSetup) -> TrainingTask:
-        return TrainingTask(
-            event_types=self.domain.event_types,
-            rules=self.domain.rules,
-            num_frames=self.clip.num_frames,
-            recipe=self.recipe,
-            data_digest=self._data_digest(setup),
-            window_stride=self.clip.window_stride,
-        )
-
     def _train(self, detector: Detector, task: TrainingTask, data: GatheredData) -> Trained:
         self.reporter.started(
             runtime=f"pytorch {torch.__version__} · {detector.device.type}",
@@ -192,7 +219,7 @@ class _Run:
         if self.resume_run:
             _take_over(training_folder(self.bench, self.resume_run) / CHECKPOINT_FILE, checkpoint)
         if self.resume_from:
-            self._take_newer_checkpoint(checkpoint)
+            take_newer_checkpoint(self.bench, self.resume_from, checkpoint)
         try:
             with asked_to_stop() as stop:
                 return train(
@@ -210,19 +237,6 @@ class _Run:
             self.bench.storage.put_file(key, checkpoint)
             self.bench.catalog.runs.keep_checkpoint(self.record.id, key, lease=self.lease)
             raise SystemExit(EXIT_STOPPED) from None
-
-    def _take_newer_checkpoint(self, checkpoint: Path) -> None:
-        """Put the copy in storage here, unless what lies here of this run has come further.
-
-        What lies here is newer after a kill, as it is copied less often than written; it is older
-        if an attempt on another machine came between.
-        """
-        copy = checkpoint.with_suffix(".stored")
-        copy.write_bytes(self.bench.storage.get(self.resume_from, max_bytes=4 * 1024**3))
-        if how_far(copy) > how_far(checkpoint):
-            copy.replace(checkpoint)
-        else:
-            copy.unlink()
 
     def _report_step(self, step: Step) -> None:
         self.reporter.progress(step.epoch, self.recipe.epochs, "training")
@@ -244,10 +258,6 @@ class _Run:
             self.reporter.event({"kind": "epoch", **row})
 
         return on_epoch
-
-    def _data_digest(self, setup: EncoderSetup) -> str:
-        parts = [self.dataset.digest, asdict(self.clip), setup.frozen_sha256]
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def _assess(self, trained: Trained, data: GatheredData) -> Quality:
         self.reporter.progress(0, 1, "choosing thresholds")
