@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session
 from prismata.catalog.columns import check_json
 from prismata.catalog.database import Database, new_id
 from prismata.catalog.detections import end_detection_of
-from prismata.catalog.fencing import lease_lost
+from prismata.catalog.fencing import check_lease, lease_lost
 from prismata.catalog.job_rows import attempt_record, job_record
 from prismata.catalog.lookup import get_row
 from prismata.catalog.records import AttemptRecord, JobRecord
@@ -32,6 +32,7 @@ from prismata.catalog.schema import JobAttemptRow, JobRow
 from prismata.core.errors import ConflictError, InvalidInputError
 from prismata.core.jobs import (
     FailureCause,
+    JobLease,
     JobState,
     ResourceClass,
     Verdict,
@@ -211,6 +212,16 @@ class LeaseRepository:
         with self._database.write() as session:
             changes["lease_until"] = self._database.time_of(session) + lease
             return _change_running(session, job_id, token, changes).cancel_requested
+
+    def check(self, lease: JobLease) -> None:
+        """Check that an attempt may still write, before it stores something outside of the catalog.
+
+        Raises:
+            NotFoundError: If there is no such job.
+            ConflictError: If the job is not running under this token.
+        """
+        with self._database.write() as session:
+            check_lease(session, lease)
 
     def end_attempt(  # noqa: PLR0913 - one argument for each thing that is known, all named
         self,

@@ -20,6 +20,7 @@ COMMANDS = {
     "labels": "Import, list, export and migrate labels.",
     "datasets": "List, compare and plan frozen versions of labels.",
     "train": "Train a detector from labels.",
+    "search": "Look for the settings that train best.",
     "models": "List, show, promote and add models.",
     "export": "Write a model to a folder as ONNX.",
     "detect": "Find events in videos.",

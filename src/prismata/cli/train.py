@@ -110,7 +110,7 @@ def train(
             }
             # What is not given is the architecture's.
             recipe = {name: value for name, value in chosen.items() if value is not None}
-            recipe |= _settings(settings or [])
+            recipe |= parse_settings(settings or [])
             groups = {"train": train_group, "val": val_group, "test": test_group}
             prepared = prepare_training(
                 bench,
@@ -119,7 +119,7 @@ def train(
                     recipe,
                     val_share=val_share,
                     test_share=test_share,
-                    fixed_groups=_fixed(groups),
+                    fixed_groups=fixed_groups(groups),
                     seed=seed,
                     model_name=name,
                 ),
@@ -143,7 +143,7 @@ def train(
         raise typer.Exit(code)
 
 
-def _settings(given: list[str]) -> dict[str, Any]:
+def parse_settings(given: list[str]) -> dict[str, Any]:
     """Read `NAME=VALUE`; the value is JSON where it is, else a word.
 
     Raises:
@@ -161,7 +161,12 @@ def _settings(given: list[str]) -> dict[str, Any]:
     return read
 
 
-def _fixed(groups: dict[str, list[str] | None]) -> dict[str, Split]:
+def fixed_groups(groups: dict[str, list[str] | None]) -> dict[str, Split]:
+    """Return the split of each group that a person put somewhere.
+
+    Raises:
+        InvalidInputError: If one is put into two splits.
+    """
     fixed: dict[str, Split] = {}
     splits: tuple[Split, ...] = ("train", "val", "test")
     for split in splits:

@@ -11,6 +11,7 @@ from prismata.services.detect import assign_detection
 from prismata.services.models import assign_export
 from prismata.services.near_duplicates import assign_comparison
 from prismata.services.prepare import assign_preparation
+from prismata.services.search import assign_search
 from prismata.services.train import assign_training
 from prismata.services.workbench import Workbench
 
@@ -19,6 +20,7 @@ _KINDS: Mapping[str, Callable[[Workbench, JobRecord], Assignment]] = {
     "detect": assign_detection,
     "export": assign_export,
     "prepare": assign_preparation,
+    "search": assign_search,
     "train": assign_training,
 }
 

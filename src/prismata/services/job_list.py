@@ -18,6 +18,7 @@ _DOINGS = {
     "detect": "Detect",
     "export": "Export",
     "prepare": "Prepare",
+    "search": "Search settings for",
     "train": "Train",
 }
 

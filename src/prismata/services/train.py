@@ -24,7 +24,7 @@ from prismata.services.datasets import create_dataset
 from prismata.services.near_duplicates import Subject, read_report
 from prismata.services.workbench import LiveJob, Workbench
 
-_DECLARED_MB = {"frozen": 900.0, "whole": 1500.0}
+DECLARED_MB = {"frozen": 900.0, "whole": 1500.0}
 """What a training takes before any like it was seen; torch itself is half of the first."""
 
 TRAIN_CHILD = (sys.executable, "-m", "prismata.worker.train")
@@ -275,5 +275,5 @@ def _memory_need_mb(bench: Workbench, domain: str, chosen: ChosenDetector) -> fl
         recipe = job.params.get("recipe", {})
         return job.params.get("domain") == domain and ChosenDetector.of(recipe) == chosen
 
-    declared = _DECLARED_MB["frozen" if chosen.frozen else "whole"]
+    declared = DECLARED_MB["frozen" if chosen.frozen else "whole"]
     return job_need_mb(bench, "train", is_like, declared)

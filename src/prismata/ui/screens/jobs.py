@@ -14,7 +14,7 @@ from prismata.ui.panels.notices import guarded, plain, show_waiting_notices
 from prismata.ui.panels.progress import show_end, show_progress
 
 _REFRESH_SECONDS = 1.0
-_KEPT_ON_CANCEL = "A training keeps its last checkpoint; nothing half-done is stored of others."
+_KEPT_ON_CANCEL = "A training or search keeps what it has; nothing half-done is stored of others."
 _STATES = {
     JobState.SUCCEEDED: "done",
     JobState.FAILED: "failed",

@@ -19,6 +19,7 @@ from prismata.ui.context import can_train_here, workbench
 from prismata.ui.panels.models import show_models
 from prismata.ui.panels.notices import plain, refuse, show_notice, show_waiting_notices
 from prismata.ui.panels.pickers import pick_domain
+from prismata.ui.panels.search import offer_search, show_latest_search
 from prismata.ui.panels.shared_footage import show_shared_footage
 from prismata.ui.panels.training_preview import show_training_preview
 from prismata.ui.panels.training_run import show_training_run
@@ -75,6 +76,7 @@ def show() -> None:
         show_waiting_notices()
     if plan is not None:
         show_training_preview(domain, plan, architecture=chosen)
+    show_latest_search(domain)
     runs = workbench().catalog.runs.list(domain=domain.name)
     if runs:
         st.subheader("Latest run")
@@ -168,6 +170,7 @@ def _show_start(domain: Domain) -> str:
         on_click=_start,
         args=(domain.name, chosen, int(epochs)),
     )
+    offer_search(domain, {**RECIPES[chosen][2], "epochs": int(epochs)}, choice=chosen, seed=_seed())
     return str(RECIPES[chosen][2]["architecture"])
 
 

@@ -10,10 +10,11 @@ from prismata.core.errors import InvalidInputError, UnavailableError
 
 
 def handle(request: dict[str, Any], reporter: ChildReporter) -> dict[str, Any]:
-    """Do what `request["task"]` says: `train`, `export` or `detect`."""
+    """Do what `request["task"]` says: `train`, `search`, `export` or `detect`."""
     try:
         from prismata.worker.train.export import run_export
         from prismata.worker.train.run import run_training
+        from prismata.worker.train.search import run_search
         from prismata.worker.train.torch_detection import run_torch_detection
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in ("torch", "torchvision", "onnx"):
@@ -22,7 +23,12 @@ def handle(request: dict[str, Any], reporter: ChildReporter) -> dict[str, Any]:
             f"this needs the train extra, but {error.name} is not installed: "
             'pip install "prismata[train]"'
         ) from error
-    tasks = {"train": run_training, "export": run_export, "detect": run_torch_detection}
+    tasks = {
+        "train": run_training,
+        "search": run_search,
+        "export": run_export,
+        "detect": run_torch_detection,
+    }
     task = tasks.get(str(request.get("task")))
     if task is None:
         raise InvalidInputError(
