@@ -93,6 +93,9 @@ ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
 )
 
 
+CLIP_ENCODERS = frozenset({"tiny_gsm", "regnet_y_200mf_gsm"})
+"""Encoders that look at neighbouring frames together: they are trained, and want a dense head."""
+
 DEFAULT_ARCHITECTURE = "cnn_lstm"
 
 

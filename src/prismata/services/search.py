@@ -158,14 +158,14 @@ class SearchReport:
         """
         wanted = self.training()
         words = ["prismata", "train", wanted.domain]
-        for name, value in wanted.recipe.items():
-            if name == "architecture":
-                words += ["--architecture", value]
-            elif (name, value) != ("seed", wanted.seed):
-                words += [
-                    "--set",
-                    f"{name}={value if isinstance(value, str) else json.dumps(value)}",
-                ]
+        recipe = dict(wanted.recipe)
+        if architecture := recipe.pop("architecture", ""):
+            words += ["--architecture", architecture]
+        if recipe.get("seed") == wanted.seed:
+            del recipe["seed"]
+        for name, value in recipe.items():
+            text = value if isinstance(value, str) else json.dumps(value)
+            words += ["--set", f"{name}={text}"]
         words += ["--seed", str(wanted.seed)] if wanted.seed else []
         for option, share, default in (
             ("--val-share", wanted.val_share, 0.2),

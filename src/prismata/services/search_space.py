@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from prismata.core.architectures import (
     ARCHITECTURES,
+    CLIP_ENCODERS,
     DEFAULT_ARCHITECTURE,
     Architecture,
     find_architecture,
@@ -334,6 +335,14 @@ def _is_as_it_was(varied: Mapping[str, Value], base: Base) -> bool:
 def _why_left_out(varied: Mapping[str, Value], base: Base) -> tuple[str, str] | None:
     """Return what is wrong with a combination: a setting that changes nothing, or cannot be."""
     architecture = base.architecture(varied)
+    encoder = str(base.chosen.get("encoder", architecture.encoder))
+    if encoder in CLIP_ENCODERS and (
+        base.is_frozen(architecture) or architecture.scores != "dense"
+    ):
+        return (
+            f"{encoder} with {architecture.name}",
+            "that encoder is trained, and goes with heads that score every sample",
+        )
     for name, value in varied.items():
         reason = _why_idle(name, architecture, frozen=base.is_frozen(architecture))
         if reason and value != base.value(name, architecture):

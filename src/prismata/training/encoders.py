@@ -170,8 +170,6 @@ PUBLISHED_AS = {
     "regnet_y_200mf_gsm": "regnet_y_200mf",
 }
 """Encoder → the name under which there are pretrained weights for it."""
-CLIP_ENCODERS = frozenset({"tiny_gsm", "regnet_y_200mf_gsm"})
-"""Those that look at neighbouring samples together."""
 
 
 def build_encoder(name: str) -> FrameEncoder:

@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from prismata.core.architectures import DEFAULT_ARCHITECTURE, find_architecture
+from prismata.core.architectures import (
+    CLIP_ENCODERS,
+    DEFAULT_ARCHITECTURE,
+    find_architecture,
+)
 from prismata.core.errors import InvalidInputError
-from prismata.training.encoders import CLIP_ENCODERS
 from prismata.training.heads import HeadSpec
 
 

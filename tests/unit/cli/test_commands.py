@@ -38,6 +38,7 @@ OPTIONS = {
     ("datasets", "plan"): ["--seed", "--val-share", "--test-share"],
     ("datasets", "diff"): ["older", "newer", "--json"],
     ("train",): ["--encoder", "--train-encoder", "--weights", "--epochs", "--quantize", "--resume"],
+    ("search",): ["--try", "--minutes", "--trials", "--architecture", "--set", "--json"],
     ("models", "list"): ["--domain", "--json"],
     ("models", "show"): ["--json"],
     ("models", "promote"): ["name"],

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from prismata.core.architectures import ARCHITECTURES
+from prismata.core.architectures import ARCHITECTURES, CLIP_ENCODERS
 from prismata.core.errors import InvalidInputError
 from prismata.domains import DomainRegistry
 from prismata.services.search_space import (
@@ -143,8 +143,14 @@ def test_too_few_and_too_many_are_refused(base):
         draw_trials(many, base(), trials=2, seed=0)
 
 
-@pytest.mark.parametrize("frozen", [True, False])
-@pytest.mark.parametrize("architecture", sorted(ARCHITECTURES))
+@pytest.mark.parametrize(
+    ("architecture", "frozen"),
+    [
+        (name, frozen)
+        for name, architecture in sorted(ARCHITECTURES.items())
+        for frozen in ((False,) if architecture.encoder in CLIP_ENCODERS else (True, False))
+    ],
+)
 def test_there_is_a_handful_to_try_around_every_recipe(base, architecture, frozen):
     start = base(architecture=architecture, frozen=frozen, head_lr=0.0015, head={"hidden": 48})
     space = default_space(start)
@@ -175,3 +181,11 @@ def test_settings_are_told_as_they_are_read(base):
 def test_every_setting_is_declared_once_with_a_title():
     assert isinstance(SETTINGS, Mapping)
     assert len({item.title for item in SETTINGS.values()}) == len(SETTINGS)
+
+
+def test_an_encoder_that_sees_neighbours_is_left_out_where_it_cannot_be(base):
+    space = check_space({"architecture": ("spot_r18", "spot_rny002", "cnn_lstm")})
+    drawn = draw_trials(space, base(frozen=True), trials=3, seed=0)
+    assert {one["architecture"] for one in drawn.trials} == {"spot_r18", "cnn_lstm"}
+    assert [item.what for item in drawn.left_out] == ["regnet_y_200mf_gsm with spot_rny002"]
+    assert "that encoder is trained" in drawn.left_out[0].sentence

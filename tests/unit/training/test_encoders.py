@@ -3,10 +3,10 @@ import pytest
 import torch
 from torch import nn
 
+from prismata.core.architectures import CLIP_ENCODERS
 from prismata.core.errors import InvalidInputError
 from prismata.detection.runtimes import OnnxEncoder
 from prismata.training.encoders import (
-    CLIP_ENCODERS,
     ENCODERS,
     SHIFT,
     build_encoder,
