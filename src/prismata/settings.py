@@ -11,7 +11,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -99,6 +99,11 @@ class Settings(BaseSettings):
     train_on: Literal["cpu", "gpu"] = Field(
         "cpu", description="Which workers take trainings: those with cpu or those with gpu slots."
     )
+    train_processes: str = Field(
+        "auto",
+        description="Processes that share the steps of one training on one machine: auto = as many "
+        "as there are GPUs, or a number.",
+    )
     child_memory_mb: int = Field(
         0, ge=0, description="Address-space limit of a detection child in MB; 0 = none."
     )
@@ -108,6 +113,15 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "WARNING", description="What is logged to standard error."
     )
+
+    @field_validator("train_processes", mode="before")
+    @classmethod
+    def _check_processes(cls, value: object) -> str:
+        """Take `auto`, or a number from 1, as a word or as a number."""
+        word = str(value)
+        if word != "auto" and not (word.isascii() and word.isdigit() and int(word) >= 1):
+            raise ValueError(f"must be auto or a whole number from 1, not {word!r}")
+        return word
 
     @classmethod
     def settings_customise_sources(

@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -292,3 +293,61 @@ def test_sigterm_ends_a_child_that_waits_for_a_request():
         ask(child)
         child.send_signal(signal.SIGTERM)
         assert child.wait(timeout=120) == 128 + signal.SIGTERM
+
+
+def helper(body):
+    """Run a process that helps another child; return exit code, messages, standard error."""
+    program = (
+        "import sys\nfrom prismata.core.child import helper_main\n"
+        "from prismata.core.errors import InvalidInputError\n"
+        f"def work(reporter):\n{textwrap.indent(textwrap.dedent(body), '    ')}\n"
+        "sys.exit(helper_main(work))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False
+    )
+    return done.returncode, [json.loads(line) for line in done.stdout.splitlines()], done.stderr
+
+
+def test_a_helper_says_nothing_as_long_as_all_is_well():
+    assert helper("""
+        reporter.started(runtime="mine")
+        reporter.progress(1, 1, "helping")
+        print("for the log")
+    """) == (0, [], "for the log\n")
+
+
+@pytest.mark.parametrize(
+    ("trouble", "cause", "code"),
+    [
+        ("raise InvalidInputError('too few')", "user_error", 64),
+        ("raise MemoryError", "out_of_memory", 77),
+        ("raise ZeroDivisionError", "bug", 70),
+    ],
+)
+def test_a_helper_says_why_it_failed(trouble, cause, code):
+    exit_code, (message,), _ = helper(trouble)
+    assert (exit_code, message["type"], message["cause"]) == (code, "error", cause)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells of other processes")
+def test_the_memory_of_helpers_is_counted_and_one_that_is_gone_is_not_missed():
+    _, messages, _ = finish("""
+        import subprocess
+        hog = "hog = bytearray(1 << 27); hog[::4096] = b'x' * 32768; print(1); input()"
+        helper = subprocess.Popen(
+            [sys.executable, "-c", hog], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        helper.stdout.readline()
+        reporter.progress(0, 2, "alone")
+        reporter.count_memory_of([helper.pid])
+        reporter.progress(1, 2, "together")
+        helper.communicate(b"\\n")
+        reporter.progress(2, 2, "alone again")
+        return {}
+    """)
+    told = [message for message in messages if message["type"] == "memory"]
+    for kind in ("rss_mb", "peak_rss_mb"):
+        alone, together, again = (message[kind] for message in told[:3])
+        assert together - alone > 128
+        assert again < together - 128

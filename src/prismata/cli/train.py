@@ -87,13 +87,19 @@ def train(
     val_group: Groups = None,
     test_group: Groups = None,
     name: Annotated[str, typer.Option(help="Name of the model.")] = "",
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Processes that share the steps; by default PRISMATA_TRAIN_PROCESSES."
+        ),
+    ] = None,
     resume: Annotated[str, typer.Option(help="Go on with this interrupted run.")] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Train a detector, export it to ONNX, check it and register it."""
     with open_workbench() as bench:
         if resume:
-            prepared = prepare_resume(bench, resume)
+            prepared = prepare_resume(bench, resume, processes=processes)
         elif domain:
             chosen: dict[str, Any] = {
                 "architecture": architecture,
@@ -122,6 +128,7 @@ def train(
                     fixed_groups=fixed_groups(groups),
                     seed=seed,
                     model_name=name,
+                    processes=processes,
                 ),
             )
         else:

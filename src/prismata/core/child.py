@@ -1,9 +1,9 @@
 """The child's side of the protocol: what `detection` and `worker` processes run inside.
 
 A child's `__main__` is one line: `sys.exit(child_main(handle))`. It answers requests, one JSON line
-each, until its standard input ends; whoever wants one answer closes it after one line. Invariant:
-nothing but protocol lines ever reaches the pipe that was standard output, whatever a library
-prints.
+each, until its standard input ends; whoever wants one answer closes it after one line. A process
+that works on the request of another one is a `helper_main`. Invariant: nothing but protocol lines
+ever reaches the pipe that was standard output, whatever a library prints.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -81,6 +81,14 @@ class ChildReporter:
         self._last_progress: float | None = None
         self._last_note = ""
         self._phase: tuple[float, float, float] | None = None
+        self._helpers: tuple[int, ...] = ()
+
+    def count_memory_of(self, pids: Sequence[int]) -> None:
+        """Add the memory of other processes that work on this request to what is told.
+
+        Pages that they share are counted once for each, so it is rather too much than too little.
+        """
+        self._helpers = tuple(pids)
 
     def started(self, **facts: Any) -> None:  # noqa: ANN401 - JSON values
         """Say that work begins; `facts` are what was really loaded (`runtime`, `versions`)."""
@@ -130,7 +138,11 @@ class ChildReporter:
         return round((now - began) / (done - done_then) * max(0.0, total - done), 1)
 
     def _send_memory(self) -> None:
-        self._send("memory", rss_mb=current_rss_mb(), peak_rss_mb=peak_rss_mb())
+        now, peak = current_rss_mb(), peak_rss_mb()
+        for pid in self._helpers:
+            now = None if now is None else round(now + (current_rss_mb(pid) or 0.0), 1)
+            peak = round(peak + _peak_rss_mb_of(pid), 1)
+        self._send("memory", rss_mb=now, peak_rss_mb=peak)
 
     def _send(self, message_type: str, **fields: Any) -> None:  # noqa: ANN401 - JSON values
         self._write(encode_message(message_type, **fields).encode())
@@ -139,6 +151,10 @@ class ChildReporter:
         if not self._over:
             self._pipe.write(line)
 
+    def _succeed(self, last_line: bytes) -> None:
+        self._send_memory()
+        self._conclude(last_line)
+
     def _conclude(self, line: bytes) -> None:
         """Write the last line of this request; what was printed before it has arrived by then."""
         for stream in (sys.stdout, sys.stderr):
@@ -146,6 +162,16 @@ class ChildReporter:
                 stream.flush()
         self._write(line)
         self._over = True
+
+
+class _HelpersReporter(ChildReporter):
+    """Says nothing but why it failed."""
+
+    def _send(self, message_type: str, **fields: Any) -> None:  # noqa: ANN401 - JSON values
+        pass
+
+    def _succeed(self, last_line: bytes) -> None:
+        del last_line
 
 
 @contextlib.contextmanager
@@ -184,9 +210,7 @@ def child_main(handler: Handler) -> int:
         Exit code after the last request: 0, a `UserError`'s own code, 74 disk full, 77 out of
         memory, 70 our bug.
     """
-    faulthandler.enable(all_threads=True)
-    signal.signal(signal.SIGTERM, _stop)
-    pipe = _ProtocolPipe(_take_over_stdout())
+    pipe = _take_over_process()
     line = sys.stdin.buffer.readline()
     while True:
         exit_code, goes_on = _answer(handler, line, ChildReporter(pipe))
@@ -194,6 +218,32 @@ def child_main(handler: Handler) -> int:
             return exit_code
         gc.collect()
         _forget_peak_rss()
+
+
+def helper_main(work: Callable[[ChildReporter], None]) -> int:
+    """Take part in the request of another child, which speaks for both; read nothing.
+
+    As `child_main`, but the reporter passes on nothing, and this process says only why it failed.
+    Lines this short reach a pipe that is shared in one piece (pipe(7)).
+
+    Args:
+        work: Does it.
+
+    Returns:
+        Exit code as of `child_main`.
+    """
+
+    def handle(_request: dict[str, Any], reporter: ChildReporter) -> dict[str, Any]:
+        work(reporter)
+        return {}
+
+    return _answer(handle, b"{}", _HelpersReporter(_take_over_process()))[0]
+
+
+def _take_over_process() -> _ProtocolPipe:
+    faulthandler.enable(all_threads=True)
+    signal.signal(signal.SIGTERM, _stop)
+    return _ProtocolPipe(_take_over_stdout())
 
 
 def _answer(handler: Handler, line: bytes, reporter: ChildReporter) -> tuple[int, bool]:
@@ -223,17 +273,21 @@ def _answer(handler: Handler, line: bytes, reporter: ChildReporter) -> tuple[int
     except Exception as error:  # noqa: BLE001 - the process ends here; log and supervisor record it
         traceback.print_exc()
         return _report_bug(reporter, error), False
-    reporter._send_memory()
-    reporter._conclude(last_line)
+    reporter._succeed(last_line)
     return 0, True
 
 
-def current_rss_mb() -> float | None:
-    """Resident memory now, in MB; None where the system does not tell (only Linux does)."""
+def current_rss_mb(pid: int | None = None) -> float | None:
+    """Resident memory now, in MB; None where the system does not tell (only Linux does).
+
+    Args:
+        pid: Whose, by default this process's; None is returned if it has ended.
+    """
     try:
-        resident_pages = int(Path("/proc/self/statm").read_text().split()[1])
-    except FileNotFoundError:
+        pages = Path(f"/proc/{pid or 'self'}/statm").read_text().split()[1]
+    except (FileNotFoundError, ProcessLookupError):
         return None
+    resident_pages = int(pages)
     return round(resident_pages * os.sysconf("SC_PAGE_SIZE") / _BYTES_PER_MB, 1)
 
 
@@ -247,6 +301,19 @@ def peak_rss_mb() -> float:
         status = Path("/proc/self/status").read_text()
     except FileNotFoundError:  # macOS, where ru_maxrss is in bytes
         return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _BYTES_PER_MB, 1)
+    return _high_water_mark_mb(status)
+
+
+def _peak_rss_mb_of(pid: int) -> float:
+    """Return the same of another process; 0 if it has ended or the system does not tell."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+    return _high_water_mark_mb(status) if "VmHWM:" in status else 0.0  # a zombie has none
+
+
+def _high_water_mark_mb(status: str) -> float:
     fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
     return round(int(fields["VmHWM"].split()[0]) / 1024, 1)
 

@@ -14,6 +14,7 @@ _NO_LIMIT = 1 << 60  # cgroup v1 writes "no limit" as a number close to 2^63
 SMALL_MACHINE_MB = 3 * 1024
 """Up to here a machine counts as small: the 2 GB servers this is meant for, and a bit."""
 
+_DEV = Path("/dev")
 _PROC = Path("/proc")
 _CGROUP = Path("/sys/fs/cgroup")
 
@@ -26,6 +27,11 @@ def usable_cores() -> int:
         cores = os.cpu_count() or 1
     quota = _core_quota()
     return max(1, min(cores, round(quota))) if quota is not None else cores
+
+
+def nvidia_gpus() -> int:
+    """Count the NVIDIA GPUs whose device files are here, without a library; only Linux has them."""
+    return sum(path.name.removeprefix("nvidia").isdigit() for path in _DEV.glob("nvidia*"))
 
 
 def memory_limit_mb() -> float | None:

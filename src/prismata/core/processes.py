@@ -6,7 +6,12 @@ boot, the namespace that ids are counted in and the moment a process began go wi
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
+import sys
+import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +19,8 @@ _PROC = Path("/proc")
 _STATE_FIELD, _START_FIELD = 0, 19
 """In `/proc/<pid>/stat`, behind the command's name; proc(5) counts from 1, so 3 and 22."""
 _GONE_STATES = ("Z", "X")
+_PR_SET_PDEATHSIG = 1
+_LOOK_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +50,29 @@ def is_alive(identity: ProcessIdentity) -> bool | None:
     if not identity.home or identity.home != _home():
         return None
     return _start_of(identity.pid) == identity.started
+
+
+def die_with_parent(parent: int) -> None:
+    """Have this process killed when its parent ends, however that happens.
+
+    By the kernel on Linux, where the parent's *thread* that forked must live as long as the parent
+    (prctl(2)); elsewhere by a thread that looks twice a second.
+
+    Args:
+        parent: The process id that the parent had when it started this one.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    else:
+        threading.Thread(target=_watch_parent, args=(parent,), daemon=True).start()
+    if os.getppid() != parent:  # it ended before we asked
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _watch_parent(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_LOOK_SECONDS)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _home() -> str:

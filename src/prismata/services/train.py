@@ -18,6 +18,7 @@ from prismata.catalog import (
 from prismata.core.architectures import DEFAULT_ARCHITECTURE, find_architecture
 from prismata.core.errors import ConflictError, InvalidInputError, NotFoundError
 from prismata.core.jobs import JobState, ResourceClass
+from prismata.core.machine import nvidia_gpus
 from prismata.core.ports import Assignment, ChildLimits, ChildOutcome, MessageHandler
 from prismata.services.admission import job_need_mb
 from prismata.services.datasets import create_dataset
@@ -28,6 +29,8 @@ DECLARED_MB = {"frozen": 900.0, "whole": 1500.0}
 """What a training takes before any like it was seen; torch itself is half of the first."""
 
 TRAIN_CHILD = (sys.executable, "-m", "prismata.worker.train")
+TRAIN_TOGETHER = (sys.executable, "-m", "prismata.worker.train.launch")
+"""Starts several of them under torchrun; how many is its argument, `auto` or a number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,9 @@ class TrainRequest:
     seed: int = 0
     model_name: str = ""
     """By default `<domain>-<encoder>-<n>`, or `<domain>-<architecture>-<n>`."""
+    processes: int | None = None
+    """How many share the steps; by default what the settings of the machine say that trains. No
+    part of the recipe: what is learned is the same up to rounding and dice of dropout."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +88,24 @@ def prepare_training(bench: Workbench, request: TrainRequest) -> PreparedTrainin
     subject = Subject(dataset.name, dataset.domain, plan.splits, plan.groups)
     notes = (plan.note, read_report(bench, subject).warning())
     note = " ".join(part for part in notes if part)
-    return _prepare(bench, dataset, recipe, note=note, model_name=request.model_name)
+    return _prepare(
+        bench,
+        dataset,
+        recipe,
+        note=note,
+        model_name=request.model_name,
+        processes=request.processes,
+    )
 
 
-def prepare_resume(bench: Workbench, run_name: str) -> PreparedTraining:
+def prepare_resume(
+    bench: Workbench, run_name: str, *, processes: int | None = None
+) -> PreparedTraining:
     """Go on with an interrupted run from its last checkpoint, as a new run.
 
     That is the copy in storage, or what lies on this machine if the run was here and came further:
     copies are made now and then, and none when storage is full.
+    It may go on with another number of processes.
 
     Raises:
         NotFoundError: If there is no such run.
@@ -108,7 +124,12 @@ def prepare_resume(bench: Workbench, run_name: str) -> PreparedTraining:
         )
     dataset = bench.catalog.datasets.get(old.dataset_version_id)
     return _prepare(
-        bench, dataset, old.recipe, resume_from=old.checkpoint_key or "", resume_run=old.id
+        bench,
+        dataset,
+        old.recipe,
+        resume_from=old.checkpoint_key or "",
+        resume_run=old.id,
+        processes=processes,
     )
 
 
@@ -158,7 +179,17 @@ def assign_training(bench: Workbench, job: JobRecord) -> Assignment:
     }
     # One epoch of a big training is silent; the stall limit of detection would be too short.
     limits = ChildLimits(stall_seconds=max(1800.0, bench.settings.stall_seconds))
-    return Assignment(TRAIN_CHILD, request, limits)
+    return Assignment(_training_command(bench, job), request, limits)
+
+
+def _training_command(bench: Workbench, job: JobRecord) -> tuple[str, ...]:
+    """Return one process, or what starts several."""
+    chosen = job.params.get("processes")
+    processes = bench.settings.train_processes if chosen is None else str(chosen)
+    # torch alone knows which GPUs this process may see; without two there is nothing to ask.
+    if processes == "1" or (processes == "auto" and nvidia_gpus() < 2):
+        return TRAIN_CHILD
+    return (*TRAIN_TOGETHER, processes)
 
 
 def result_of_training(run: TrainingRunRecord, model: ModelRecord) -> dict[str, Any]:
@@ -210,8 +241,11 @@ def _prepare(
     model_name: str = "",
     resume_from: str = "",
     resume_run: str = "",
+    processes: int | None = None,
 ) -> PreparedTraining:
     bench.check_shared_storage("training")
+    if processes is not None and processes < 1:
+        raise InvalidInputError(f"a training takes at least one process, not {processes}")
     chosen = ChosenDetector.of(recipe)
     catalog = bench.catalog
     params = {
@@ -221,6 +255,7 @@ def _prepare(
         "model_name": model_name or catalog.models.next_name(f"{dataset.domain}-{chosen.title}"),
         "resume_from": resume_from,
         "resume_run": resume_run,
+        "processes": processes,
     }
     job = catalog.jobs.submit(
         "train",
@@ -228,7 +263,7 @@ def _prepare(
         author=bench.settings.author,
         dedupe_key=f"train:{dataset.domain}",
         resource_class=ResourceClass(bench.settings.train_on),
-        needs_mb=_memory_need_mb(bench, dataset.domain, chosen),
+        needs_mb=_memory_need_mb(bench, dataset.domain, chosen, processes),
         training={
             "name": catalog.runs.next_name(f"{dataset.domain}-run"),
             "domain": dataset.domain,
@@ -270,10 +305,13 @@ class ChosenDetector:
         return self.architecture.replace("_", "-")
 
 
-def _memory_need_mb(bench: Workbench, domain: str, chosen: ChosenDetector) -> float:
+def _memory_need_mb(
+    bench: Workbench, domain: str, chosen: ChosenDetector, processes: int | None
+) -> float:
     def is_like(job: JobRecord) -> bool:
-        recipe = job.params.get("recipe", {})
-        return job.params.get("domain") == domain and ChosenDetector.of(recipe) == chosen
+        params = job.params
+        same_ways = params.get("domain") == domain and params.get("processes") == processes
+        return same_ways and ChosenDetector.of(params.get("recipe", {})) == chosen
 
-    declared = DECLARED_MB["frozen" if chosen.frozen else "whole"]
+    declared = DECLARED_MB["frozen" if chosen.frozen else "whole"] * (processes or 1)
     return job_need_mb(bench, "train", is_like, declared)

@@ -15,6 +15,7 @@ from torchvision.transforms import v2
 
 from prismata.postprocess import window_indices
 from prismata.training.data import LabelledVideo
+from prismata.training.ranks import ALONE, Ranks
 from prismata.training.recipe import Recipe
 
 
@@ -28,6 +29,11 @@ class Batch:
     targets: Tensor
     """`(N, C)`, or `(B, L, C)`."""
     weights: Tensor
+    divisor: Tensor | None = None
+    """`()`, what a rank divides its loss by so that the losses of all add up to that of the whole
+    batch; `None` if nobody else has a part of it."""
+    is_shared: bool = False
+    """Whether other ranks have other parts of it."""
 
     def digest(self) -> str:
         """Return eight hexadecimal digits that tell one batch from another; reads all of it."""
@@ -40,17 +46,24 @@ def feature_batches(
     recipe: Recipe,
     num_frames: int,
     rng: np.random.Generator,
+    ranks: Ranks = ALONE,
 ) -> Iterator[Batch]:
-    """Yield every window once, shuffled, whose centre something is known of."""
+    """Yield every window once, shuffled, whose centre something is known of.
+
+    `ranks` draw the same windows, and each yields its part of them.
+    """
     rows = [(index, int(row)) for index, video in enumerate(videos) for row in video.known_rows]
     windows = [window_indices(len(video.times_us), num_frames, 1) for video in videos]
     order = rng.permutation(len(rows))
     for start in range(0, len(order), recipe.batch_windows):
         picked = [rows[i] for i in order[start : start + recipe.batch_windows]]
-        inputs = np.stack([videos[v].inputs[windows[v][row]] for v, row in picked])
+        mine = picked[ranks.share_of(len(picked))]
+        inputs = np.stack([videos[v].inputs[windows[v][row]] for v, row in mine])
         targets = np.stack([videos[v].targets[row] for v, row in picked])
         weights = np.stack([videos[v].weights[row] for v, row in picked])
-        yield Batch(torch.from_numpy(inputs), torch.from_numpy(targets), torch.from_numpy(weights))
+        yield _part_of(
+            torch.from_numpy(inputs), torch.from_numpy(targets), torch.from_numpy(weights), ranks
+        )
 
 
 def chunk_batches(
@@ -58,6 +71,7 @@ def chunk_batches(
     recipe: Recipe,
     num_frames: int,
     rng: np.random.Generator,
+    ranks: Ranks = ALONE,
 ) -> Iterator[Batch]:
     """Yield random stretches: half of them around an event, half anywhere.
 
@@ -72,7 +86,8 @@ def chunk_batches(
         recipe: How long stretches are, and what is done to them.
         num_frames: Samples that one score is made from; 1 if the head is dense, which sees all of
             its stretch and nothing else.
-        rng: Decides everything.
+        rng: Decides everything but the augmentation, which torch's dice decide.
+        ranks: All draw the same stretches, from dice that stand alike, and each yields its part.
     """
     length = recipe.chunk_samples
     known = [video.known_rows for video in videos]
@@ -89,7 +104,8 @@ def chunk_batches(
         for row in np.flatnonzero(((video.targets == 0) & (video.weights > 1)).any(axis=1))
     ]
     augment = clip_augmentation(flip=recipe.flip)
-    chunks: list[tuple[Tensor, NDArray[np.float32], NDArray[np.float32]]] = []
+    inputs: list[Tensor] = []
+    truth: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
     for number in range(count):
         if positives and rng.random() < 0.5:
             index, row = positives[rng.integers(len(positives))]
@@ -100,15 +116,33 @@ def chunk_batches(
         else:
             index = int(rng.choice(len(videos), p=share / share.sum()))
             first = _anywhere(known[index], len(videos[index].times_us), length, rng)
-        chunks.append(_cut(videos[index], first, length, num_frames, augment))
-        if len(chunks) == recipe.batch_chunks or number == count - 1:
-            batch = Batch(
-                torch.stack([chunk[0] for chunk in chunks]),
-                torch.from_numpy(np.stack([chunk[1] for chunk in chunks])),
-                torch.from_numpy(np.stack([chunk[2] for chunk in chunks])),
-            )
-            yield blended(batch, recipe.mixup, rng) if recipe.mixup else batch
-            chunks = []
+        rows = min(recipe.batch_chunks, count - number + len(truth))
+        # Any stretch may be blended into ours.
+        mine = range(rows) if recipe.mixup else range(rows)[ranks.share_of(rows)]
+        if len(truth) in mine:
+            inputs.append(_cut(videos[index], first, length, num_frames, augment))
+        else:
+            _pass_over(videos[index], augment)
+        truth.append(_truth(videos[index], first, length))
+        if len(truth) == rows:
+            targets = torch.from_numpy(np.stack([pair[0] for pair in truth]))
+            weights = torch.from_numpy(np.stack([pair[1] for pair in truth]))
+            stacked = torch.stack(inputs)
+            if recipe.mixup:
+                whole = blended(Batch(stacked, targets, weights), recipe.mixup, rng)
+                stacked, targets, weights = whole.inputs, whole.targets, whole.weights
+                stacked = stacked[ranks.share_of(rows)]
+            yield _part_of(stacked, targets, weights, ranks)
+            inputs, truth = [], []
+
+
+def _part_of(inputs: Tensor, targets: Tensor, weights: Tensor, ranks: Ranks) -> Batch:
+    """Return this rank's part of a batch, whose inputs are cut out already, its truth not yet."""
+    if ranks.is_alone:
+        return Batch(inputs, targets, weights)
+    share, is_shared = ranks.share_of(len(targets)), ranks.can_share(len(targets))
+    divisor = weights.sum().clamp(min=1.0) * (1 if is_shared else ranks.count)
+    return Batch(inputs, targets[share], weights[share], divisor, is_shared)
 
 
 def blended(batch: Batch, alpha: float, rng: np.random.Generator) -> Batch:
@@ -140,25 +174,38 @@ def _anywhere(
 
 def _cut(
     video: LabelledVideo, first: int, length: int, num_frames: int, augment: v2.Transform
-) -> tuple[Tensor, NDArray[np.float32], NDArray[np.float32]]:
-    """Return inputs, targets and weights of the samples `first` … `first + length - 1`.
+) -> Tensor:
+    """Return the inputs of the samples `first` … `first + length - 1`.
 
-    Samples outside the video are replicas of its edge, as in detection; windows centred there
-    have weight 0. Frames come with what their windows see to either side.
+    Samples outside the video are replicas of its edge, as in detection. Frames come with what their
+    windows see to either side.
     """
+    last = len(video.times_us) - 1
+    before = num_frames // 2
+    samples = np.arange(first - before, first - before + length + num_frames - 1).clip(0, last)
+    inputs = torch.from_numpy(np.array(video.inputs[samples]))
+    if inputs.ndim == 2:
+        return inputs
+    # (S, H, W, 3) → (S, 3, H, W) for the transforms, which draw once for the whole stretch.
+    return cast(Tensor, augment(inputs.permute(0, 3, 1, 2))).permute(0, 2, 3, 1).contiguous()
+
+
+def _pass_over(video: LabelledVideo, augment: v2.Transform) -> None:
+    """Leave torch's dice where `_cut` would; how often it draws has nothing to do with the size."""
+    if video.inputs.ndim == 4:
+        augment(torch.zeros(1, 3, 2, 2, dtype=torch.uint8))
+
+
+def _truth(
+    video: LabelledVideo, first: int, length: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return `(L, C)` targets and weights; samples outside the video have weight 0."""
     last = len(video.times_us) - 1
     rows = np.arange(first, first + length)
     inside = (rows >= 0) & (rows <= last)
-    before = num_frames // 2
-    samples = np.arange(first - before, first - before + length + num_frames - 1).clip(0, last)
     centres = rows.clip(0, last)
-    inputs = torch.from_numpy(np.array(video.inputs[samples]))
     weights = video.weights[centres] * inside[:, None].astype(np.float32)
-    if inputs.ndim == 2:
-        return inputs, video.targets[centres], weights
-    # (S, H, W, 3) → (S, 3, H, W) for the transforms, which draw once for the whole stretch.
-    augmented = cast(Tensor, augment(inputs.permute(0, 3, 1, 2))).permute(0, 2, 3, 1).contiguous()
-    return augmented, video.targets[centres], weights
+    return video.targets[centres], weights
 
 
 def clip_augmentation(*, flip: bool) -> v2.Transform:

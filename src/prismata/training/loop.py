@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -22,7 +23,9 @@ from prismata.training.batches import Batch, chunk_batches, feature_batches
 from prismata.training.checkpoint import describe_model, load_checkpoint, save_checkpoint
 from prismata.training.data import LabelledVideo, check_trainable, positive_weights
 from prismata.training.model import Detector
+from prismata.training.ranks import ALONE, Ranks
 from prismata.training.recipe import Recipe
+from prismata.training.shared_norm import shared_statistics
 from prismata.training.validation import Validation, validate
 
 SAVE_EVERY_SECONDS = 60.0
@@ -101,7 +104,7 @@ StepReport = Callable[[Step], None]
 EpochReport = Callable[[int, int, dict[str, Any]], None]
 
 
-def train(
+def train(  # noqa: PLR0913 - who watches and who takes part are named
     detector: Detector,
     task: TrainingTask,
     train_videos: Sequence[LabelledVideo],
@@ -111,6 +114,7 @@ def train(
     on_epoch: EpochReport = lambda _epoch, _epochs, _row: None,
     on_step: StepReport = lambda _step: None,
     is_to_stop: Callable[[], bool] = lambda: False,
+    ranks: Ranks = ALONE,
 ) -> Trained:
     """Train until the validation score stops rising.
 
@@ -125,16 +129,20 @@ def train(
         checkpoint_path: Where the state is kept after every epoch, and within long ones.
         on_epoch: Gets the epoch (from 1), the number of epochs and the epoch's figures.
         on_step: Gets each step as it is made.
-        is_to_stop: Asked after each step and each epoch.
+        is_to_stop: Asked in each step and after each epoch.
+        ranks: Who trains together. All call this with the same task, data and checkpoint; the first
+            one validates, writes, reports and decides, and it alone returns the best weights.
 
     Raises:
         TrainingInterruptedError: If it was to stop; the checkpoint is written.
+        RankLostError: If another rank is gone.
         InvalidInputError: If nothing can be learned from the data, or the checkpoint belongs to
             other data or another recipe.
     """
     recipe = task.recipe
     check_trainable(train_videos, task.event_types)
     torch.manual_seed(recipe.seed)
+    ranks.take_from_first(detector)
     optimizer = _optimizer(detector, recipe)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _learning_rate(recipe.epochs))
     weights = torch.from_numpy(positive_weights(train_videos, limit=recipe.positive_limit))
@@ -148,22 +156,28 @@ def train(
         state = _resume(checkpoint_path, learner, task)
     started = time.perf_counter()
     while state.epoch < recipe.epochs and state.epoch - state.best_epoch <= recipe.patience:
-        steps = _Steps(learner, task, weights, state, checkpoint_path, on_step, is_to_stop)
+        steps = _Steps(learner, task, weights, state, checkpoint_path, on_step, is_to_stop, ranks)
         row = steps.run(train_videos)
         schedule.step()
-        smoothed = cast(Detector, average.module)
-        judged = val_videos or train_videos
-        score = validate(
-            smoothed, judged, task.event_types, task.rules, weights, stride=task.window_stride
-        )
-        row |= {**score.to_dict(), "validated_on": "val" if val_videos else "train"}
-        _remember(state, smoothed, score, row)
-        if checkpoint_path is not None:
-            _save(checkpoint_path, learner, task, state)
-        on_epoch(state.epoch, recipe.epochs, row)
-        if is_to_stop() and state.epoch < recipe.epochs:
+        ranks.check_equal(detector)
+        if ranks.is_first:
+            smoothed = cast(Detector, average.module)
+            judged = val_videos or train_videos
+            score = validate(
+                smoothed, judged, task.event_types, task.rules, weights, stride=task.window_stride
+            )
+            row |= {**score.to_dict(), "validated_on": "val" if val_videos else "train"}
+            _remember(state, smoothed, score, row)
+            if checkpoint_path is not None:
+                _save(checkpoint_path, learner, task, state)
+            on_epoch(state.epoch, recipe.epochs, row)
+        else:
+            state.epoch += 1
+        state.best_epoch, stops = ranks.from_first((state.best_epoch, is_to_stop()))
+        if stops and state.epoch < recipe.epochs:
             raise TrainingInterruptedError
-    detector.load_state_dict(state.best_weights)
+    if ranks.is_first:
+        detector.load_state_dict(state.best_weights)
     return Trained(
         detector,
         state.history,
@@ -186,11 +200,13 @@ class _Steps:
         checkpoint_path: Path | None,
         on_step: StepReport,
         is_to_stop: Callable[[], bool],
+        ranks: Ranks,
     ) -> None:
         self._learner, self._task, self._positive = learner, task, positive
         self._state = state
         self._checkpoint_path = checkpoint_path
         self._on_step, self._is_to_stop = on_step, is_to_stop
+        self._ranks, self._all_stop = ranks, False
         self._saved_at = time.monotonic()
 
     def run(self, videos: Sequence[LabelledVideo]) -> dict[str, Any]:
@@ -225,23 +241,48 @@ class _Steps:
     ) -> Iterator[Batch]:
         detector, recipe = self._learner.detector, self._task.recipe
         if detector.encoder is None and not detector.is_dense:
-            return feature_batches(videos, recipe, detector.num_frames, rng)
-        return chunk_batches(videos, recipe, detector.context + 1, rng)
+            return feature_batches(videos, recipe, detector.num_frames, rng, self._ranks)
+        return chunk_batches(videos, recipe, detector.context + 1, rng, self._ranks)
 
     def _step(self, batch: Batch) -> float:
-        learner = self._learner
+        learner, ranks = self._learner, self._ranks
         learner.optimizer.zero_grad(set_to_none=True)
-        loss = _loss(learner.detector, batch, self._positive, self._task.recipe)
-        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        with self._as_one_of(ranks, batch):
+            loss = _loss(learner.detector, batch, self._positive, self._task.recipe)
+            loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        told = None
+        if not ranks.is_alone:
+            stops = self._is_to_stop()
+            told = ranks.sum_gradients(learner.detector.parameters(), loss, stops=stops)
+            self._all_stop = told.stops
         nn.utils.clip_grad_norm_(learner.detector.parameters(), 1.0)
         learner.optimizer.step()
         learner.average.update_parameters(learner.detector)
-        return float(loss.detach())
+        return float(loss.detach()) if told is None else told.loss
+
+    @contextmanager
+    def _as_one_of(self, ranks: Ranks, batch: Batch) -> Iterator[None]:
+        """Count batch statistics together, and throw dice of our own for what is dropped out.
+
+        The dice that batches are drawn with stay where they are, alike on all ranks.
+        """
+        if ranks.is_alone:
+            yield
+            return
+        with ExitStack() as stack:
+            stack.enter_context(torch.random.fork_rng(devices=[]))
+            place = (self._task.recipe.seed, self._state.epoch, len(self._state.losses))
+            dice = np.random.SeedSequence((*place, ranks.number))
+            torch.manual_seed(int(dice.generate_state(1)[0]))
+            if batch.is_shared:
+                stack.enter_context(shared_statistics(self._learner.detector, ranks))
+            yield
 
     def _save_now_and_then(self) -> None:
-        stops = self._is_to_stop()
+        stops = self._is_to_stop() if self._ranks.is_alone else self._all_stop
         is_due = time.monotonic() - self._saved_at >= SAVE_EVERY_SECONDS
-        if self._checkpoint_path is not None and (stops or is_due):
+        writes = self._ranks.is_first and (stops or is_due)
+        if self._checkpoint_path is not None and writes:
             self._state.random_state = torch.get_rng_state()
             _save(self._checkpoint_path, self._learner, self._task, self._state)
             self._saved_at = time.monotonic()
@@ -265,7 +306,8 @@ def _loss(detector: Detector, batch: Batch, positive: torch.Tensor, recipe: Reci
     if recipe.focal_gamma:
         # Targets may be blended; for 0 and 1 this is (1 - p)^gamma of the true class.
         losses = losses * (targets - torch.sigmoid(logits)).abs() ** recipe.focal_gamma
-    return (losses * weights).sum() / weights.sum().clamp(min=1.0)
+    divisor = weights.sum().clamp(min=1.0) if batch.divisor is None else batch.divisor.to(device)
+    return (losses * weights).sum() / divisor
 
 
 def uses_bf16(recipe: Recipe, device: torch.device) -> bool:

@@ -88,3 +88,13 @@ def test_where_the_system_does_not_tell_nothing_is_invented(
     assert machine.memory_limit_mb() is None
     assert machine.available_memory_mb() is None
     assert not machine.is_small_machine()
+
+
+def test_gpus_are_counted_by_their_device_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "_DEV", tmp_path)
+    assert machine.nvidia_gpus() == 0
+    for name in ("nvidia0", "nvidia1", "nvidia10", "nvidiactl", "nvidia-uvm", "nvidia-modeset"):
+        (tmp_path / name).touch()
+    assert machine.nvidia_gpus() == 3

@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from prismata.core.processes import is_alive, this_process
+from prismata.testing.children import wait_until_gone
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
 
@@ -40,3 +41,22 @@ def test_a_process_that_only_waits_to_be_reaped_is_gone():
     child.wait()
     child.stdout.close()
     assert is_alive(theirs) is False
+
+
+def test_a_process_dies_with_its_parent_or_at_once_if_it_is_gone_already():
+    program = (
+        "import os, subprocess, sys\n"
+        "inner = 'import sys, time; from prismata.core.processes import die_with_parent; '"
+        " + 'die_with_parent(int(sys.argv[1])); print(1, flush=True); time.sleep(600)'\n"
+        "command = [sys.executable, '-c', inner]\n"
+        "late = subprocess.run([*command, '1'], capture_output=True)\n"
+        "child = subprocess.Popen([*command, str(os.getpid())], stdout=subprocess.PIPE,"
+        " start_new_session=True)\n"
+        "child.stdout.readline()\n"
+        "print(child.pid, late.returncode, flush=True)\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    pid, late = map(int, done.stdout.split())
+    assert late == -9
+    wait_until_gone(pid)

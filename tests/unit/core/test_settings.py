@@ -54,7 +54,14 @@ def test_a_file_that_is_not_toml_is_refused(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("PORT", "70000"), ("STORAGE_BACKEND", "ftp"), ("CACHE_MAX_GB", "0"), ("PORT", "many")],
+    [
+        ("PORT", "70000"),
+        ("STORAGE_BACKEND", "ftp"),
+        ("CACHE_MAX_GB", "0"),
+        ("PORT", "many"),
+        ("TRAIN_PROCESSES", "0"),
+        ("TRAIN_PROCESSES", "all"),
+    ],
 )
 def test_a_value_that_cannot_be_used_is_refused_by_the_name_of_its_variable(
     monkeypatch, name, value
@@ -100,3 +107,15 @@ def test_a_child_in_another_folder_finds_the_same_domains_and_weights(monkeypatc
 def test_a_secret_is_not_shown_by_accident():
     assert "hunter2" not in repr(Settings(database_url=URL))
     assert "hunter2" not in str(Settings(database_url=URL).model_dump(mode="json"))
+
+
+@pytest.mark.parametrize("given", ["auto", "1", "16"])
+def test_the_processes_of_a_training_are_a_number_or_found_out(monkeypatch, given):
+    monkeypatch.setenv("PRISMATA_TRAIN_PROCESSES", given)
+    assert load_settings().train_processes == given
+
+
+def test_the_file_may_name_a_number(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "prismata.toml").write_text("train_processes = 2\n")
+    assert load_settings().train_processes == "2"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -43,8 +43,12 @@ def gather(
     recipe: Recipe,
     setup: EncoderSetup,
     reporter: ChildReporter,
+    *,
+    splits: Sequence[Split] = ("train", "val", "test"),
 ) -> GatheredData:
     """Decode (and, with a frozen encoder, encode) every sampled frame once; cached on disk.
+
+    Only the videos of `splits` are returned.
 
     Raises:
         NotFoundError: If a video of the version is gone.
@@ -66,6 +70,8 @@ def gather(
     gathered: dict[Split, list[LabelledVideo]] = {"train": [], "val": [], "test": []}
     note = "encoding frames" if encoder else "reading frames"
     for video_id in sorted(dataset.video_splits):
+        if dataset.video_splits[video_id] not in splits:
+            continue
         record = records[video_id]
         timeline = bench.timeline(record)
         step = _share_of(reporter, done, record.duration_us, total, note)

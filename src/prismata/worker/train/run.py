@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import platform
@@ -9,7 +10,7 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from prismata.services.train import result_of_training, training_folder
 from prismata.services.workbench import Workbench
 from prismata.settings import Settings
 from prismata.training.checkpoint import how_far
+from prismata.training.encoders import build_encoder
 from prismata.training.heads import build_head
 from prismata.training.loop import (
     Step,
@@ -41,6 +43,7 @@ from prismata.training.loop import (
     train,
 )
 from prismata.training.model import Detector
+from prismata.training.ranks import ALONE, Ranks, fewer
 from prismata.training.recipe import Recipe
 from prismata.wiring import open_workbench
 from prismata.worker.train.assess import Quality, assess
@@ -52,17 +55,31 @@ from prismata.worker.train.parity import CHECK_SAMPLES, CheckClip
 from prismata.worker.train.publish import CARD_DRAFT_FILE, CHECK_FILE, Origin, publish
 
 UPLOAD_EVERY_SECONDS = 30.0
+_NO_SETUP = EncoderSetup(None, None, "", None, "", None)
 
 
-def run_training(request: dict[str, Any], reporter: ChildReporter) -> dict[str, Any]:
+def run_training(
+    request: dict[str, Any], reporter: ChildReporter, ranks: Ranks = ALONE
+) -> dict[str, Any]:
     """Train, choose thresholds, export, check, publish; return what the job keeps.
 
     Request: `run_id` of a training run in the catalog, `model_name`, `resume_from`, the storage key
     of an interrupted attempt's checkpoint (or empty), `resume_run`, the id of an earlier run that
     this one goes on with (or empty), and `lease`, what shows that this attempt may still write.
+
+    All `ranks` call this with the same request. The first one does everything but the others' share
+    of the steps, and they return when there are no more.
     """
     with open_workbench(Settings(**request["settings"])) as bench, ExitStack() as stack:
-        return _Run(bench, request, reporter, stack).execute()
+        run = _Run(bench, request, reporter, stack)
+        needed = fewer(ranks, run.rows_in_a_step)
+        if needed is None:
+            return {}
+        run.ranks = needed
+        if not needed.is_first:
+            run.take_part()
+            return {}
+        return run.execute()
 
 
 def recipe_for(domain: Domain, chosen: Mapping[str, Any]) -> Recipe:
@@ -159,6 +176,45 @@ class _Run:
         self.prefix = f"checkpoints/{self.record.name}/"
         self.folder = training_folder(bench, self.record.id)
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.ranks = ALONE
+
+    @property
+    def rows_in_a_step(self) -> int:
+        """Windows or stretches, which is what ranks share."""
+        is_windows = self.recipe.frozen and self.architecture.scores == "centre"
+        return self.recipe.batch_windows if is_windows else self.recipe.batch_chunks
+
+    def take_part(self) -> None:
+        """Do one of the other ranks' share of the steps, on what the first one has prepared."""
+        setup = self.ranks.from_first(_NO_SETUP)
+        if not self.recipe.frozen:
+            # The first one's weights come when training begins.
+            setup = replace(setup, trainable=build_encoder(self.recipe.encoder))
+        data = gather(
+            self.bench,
+            self.dataset,
+            self.domain,
+            self.clip,
+            self.recipe,
+            setup,
+            self.reporter,
+            splits=("train",),
+        )
+        detector = new_detector(self.recipe, setup, self.domain, self.clip)
+        task = training_task(self.dataset, self.domain, self.clip, self.recipe, setup)
+        checkpoint = self.folder / CHECKPOINT_FILE
+        self.ranks.from_first(None)
+        # What the first one has mined lies in storage by now.
+        data, _ = with_hard_negatives(self.bench, detector, task, data, self.prefix, self.reporter)
+        with contextlib.suppress(TrainingInterruptedError), asked_to_stop():
+            train(
+                detector,
+                task,
+                data.videos["train"],
+                [],
+                checkpoint_path=checkpoint,
+                ranks=self.ranks,
+            )
 
     def execute(self) -> dict[str, Any]:
         """Do all steps in order."""
@@ -167,6 +223,7 @@ class _Run:
         data = gather(
             self.bench, self.dataset, self.domain, self.clip, self.recipe, setup, self.reporter
         )
+        self.ranks.from_first(replace(setup, trainable=None, reference=None))
         gathered = time.perf_counter()
         detector = new_detector(self.recipe, setup, self.domain, self.clip)
         task = training_task(self.dataset, self.domain, self.clip, self.recipe, setup)
@@ -211,8 +268,9 @@ class _Run:
         return result_of_training(run, model)
 
     def _train(self, detector: Detector, task: TrainingTask, data: GatheredData) -> Trained:
+        times = "" if self.ranks.is_alone else f" in {self.ranks.count} processes"
         self.reporter.started(
-            runtime=f"pytorch {torch.__version__} · {detector.device.type}",
+            runtime=f"pytorch {torch.__version__} · {detector.device.type}{times}",
             videos={split: len(videos) for split, videos in data.videos.items()},
         )
         checkpoint = self.folder / CHECKPOINT_FILE
@@ -220,6 +278,7 @@ class _Run:
             _take_over(training_folder(self.bench, self.resume_run) / CHECKPOINT_FILE, checkpoint)
         if self.resume_from:
             take_newer_checkpoint(self.bench, self.resume_from, checkpoint)
+        self.ranks.from_first(None)  # it lies there for everybody now
         try:
             with asked_to_stop() as stop:
                 return train(
@@ -231,6 +290,7 @@ class _Run:
                     on_epoch=self._epoch_reporter(checkpoint),
                     on_step=self._report_step,
                     is_to_stop=stop.is_set,
+                    ranks=self.ranks,
                 )
         except TrainingInterruptedError:
             key = self.prefix + CHECKPOINT_FILE
@@ -295,6 +355,7 @@ class _Run:
                 "best_epoch": trained.best_epoch + 1,
                 "best_val_score": trained.best_score,
                 "train_seconds": round(trained.train_seconds, 2),
+                "processes": self.ranks.count,
                 "videos": {split: len(videos) for split, videos in data.videos.items()},
                 "hard_negatives": mined,
                 "thresholds_chosen_on": quality.chosen_on,
