@@ -1,10 +1,14 @@
 """The side of a search that trains, in this process: what it repeats, leaves and tells."""
 
 import json
+import os
+import signal
 
+import onnx
 import pytest
+from onnx import TensorProto, helper
 
-from prismata.core.child import ChildReporter
+from prismata.core.child import EXIT_STOPPED, ChildReporter
 from prismata.core.errors import BusyError, ConflictError, InvalidInputError
 from prismata.core.jobs import FailureCause, JobState
 from prismata.services.ingest import ingest_file
@@ -166,6 +170,47 @@ def test_a_trial_that_cannot_be_trained_does_not_end_the_others(labelled):
     )
 
 
+def test_heads_of_all_kinds_share_the_features_of_a_frozen_encoder(labelled, tmp_path, monkeypatch):
+    image, features = (
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+        for name, shape in (("image", ["n", 3, "h", "w"]), ("features", ["n", 3]))
+    )
+    means = helper.make_node("ReduceMean", ["image"], ["features"], axes=[2, 3], keepdims=0)
+    graph = helper.make_graph([means], "means", [image], [features])
+    opset = [helper.make_opsetid("", 13)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=8), tmp_path / "means.onnx")
+    labelled.storage.put_file("weights/means.onnx", tmp_path / "means.onnx")
+    read = []
+    real = searching.gather
+    monkeypatch.setattr(
+        searching, "gather", lambda *arguments: read.append(arguments) or real(*arguments)
+    )
+    space = check_space(
+        {"architecture": ("cnn_lstm", "linear_probe", "spot_r18"), "mixup": (0.0, 0.2)}
+    )
+    frozen = {"encoder": "means", "frozen": True, "weights": "auto", "epochs": 2}
+    report = search(labelled, asked(space=space, trials=6, **frozen))
+    assert len(read) == 1
+    assert [item.combinations for item in report.left_out] == [1]
+    assert len(report.trials) == 5
+    assert all(trial.scores and not trial.failed for trial in report.trials)
+    assert {trial.settings["architecture"] for trial in report.trials} == set(space["architecture"])
+
+
+def test_each_trial_begins_with_an_encoder_that_no_other_has_trained(labelled, monkeypatch):
+    begun = []
+    real = searching.train
+
+    def looking(detector, *arguments, **options):
+        begun.append([weight.sum().item() for weight in detector.encoder.parameters()])
+        return real(detector, *arguments, **options)
+
+    monkeypatch.setattr(searching, "train", looking)
+    search(labelled, asked(epochs=1))
+    assert len(begun) == 4
+    assert all(weights == begun[0] for weights in begun)
+
+
 def test_a_loss_that_is_no_number_fails_its_trial_alone(labelled, monkeypatch):
     real = searching.train
 
@@ -180,6 +225,28 @@ def test_a_loss_that_is_no_number_fails_its_trial_alone(labelled, monkeypatch):
     assert report.best.settings == {"head_lr": 1e-3}
     (failed,) = [trial for trial in report.trials if trial.failed]
     assert failed.failed.startswith("its loss was not a number any more in epoch 1")
+
+
+def test_a_search_that_is_told_to_stop_saves_its_place_and_goes_on(labelled):
+    class Stopping(Listener):
+        def event(self, event, run_id=""):
+            super().event(event, run_id)
+            if len(self.events) == 3:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    wanted = asked(chunk_samples=4, batch_chunks=1)  # so that an epoch has several steps
+    stopped = Stopping()
+    with pytest.raises(SystemExit) as left:
+        search(labelled, wanted, stopped)
+    assert left.value.code == EXIT_STOPPED
+    assert len(stopped.events) == 3
+    going_on = Listener()
+    report = search(labelled, wanted, going_on)
+    done = [(event["trial"], event["rung"]) for event in stopped.events + going_on.events]
+    assert len(done) == len(set(done)) == 6
+    search(labelled, asked(space=PAIR, epochs=1))  # which clears it away
+    undisturbed = search(labelled, wanted)
+    assert [trial.curve for trial in report.trials] == [t.curve for t in undisturbed.trials]
 
 
 def test_time_that_ends_leaves_the_best_among_equals_and_more_time_goes_on(labelled, monkeypatch):
