@@ -76,7 +76,8 @@ class Settings(BaseSettings):
     )
     broker_url: SecretStr = Field(
         SecretStr(""),
-        description="Broker for celery, for example redis://host:6379/0 or amqp://host.",
+        description="Broker for celery: redis://host:6379/0, amqp://host or sqs:// (which takes "
+        "`celery[sqs]`).",
     )
     worker_cpu_slots: int = Field(
         1, ge=0, description="Detections and trainings on the processor at once in one worker."

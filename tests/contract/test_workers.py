@@ -34,6 +34,7 @@ BROKERS = {
     "looking": "",
     "redis": os.environ.get("PRISMATA_TEST_REDIS_URL", "redis://127.0.0.1:6379/9"),
     "rabbitmq": os.environ.get("PRISMATA_TEST_RABBITMQ_URL", "amqp://guest:guest@127.0.0.1:5672//"),
+    "sqs": "sqs",
 }
 
 
@@ -57,6 +58,8 @@ def broker(request):
     address = BROKERS[request.param]
     if not address:
         return address
+    if address == "sqs":
+        return request.getfixturevalue("sqs_queues")
     kombu = pytest.importorskip("kombu", reason="celery is not installed")
     with kombu.Connection(address, connect_timeout=3) as connection:
         try:
@@ -66,6 +69,19 @@ def broker(request):
         with suppress(*connection.channel_errors):  # no queue yet, so nothing in it
             connection.default_channel.queue_purge("cpu")
     return address
+
+
+@pytest.fixture
+def sqs_queues(monkeypatch):
+    """Address of a server that speaks as SQS does, one for each test."""
+    for module in ("celery", "boto3", "moto.moto_server", "pycurl"):
+        pytest.importorskip(module, reason=f"{module} is not installed")
+    from prismata.testing.s3_server import TEST_CREDENTIALS, LocalS3Server
+
+    for name, value in TEST_CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    with LocalS3Server().running() as server:
+        yield server.endpoint_url.replace("http://", "sqs://")
 
 
 @pytest.fixture
@@ -151,6 +167,43 @@ def test_what_was_queued_before_any_worker_began_is_done(engine, catalog, start_
     assert live.outcome is None
     start_worker()
     assert live.wait(PATIENCE_SECONDS).state is JobState.SUCCEEDED
+
+
+LISTENER = """
+import sys
+from prismata.core.jobs import ResourceClass
+from prismata.jobs.celery_dispatch import listen
+
+listen(
+    sys.argv[1],
+    [ResourceClass.CPU],
+    on_word=lambda: print("heard", flush=True),
+    on_stop=lambda: print("stopping", flush=True),
+)
+"""
+
+
+def test_the_word_is_carried(broker):
+    """Workers that look by themselves would hide a carrier that carries nothing."""
+    if not broker:
+        pytest.skip("nobody carries anything here")
+    from prismata.jobs.celery_dispatch import CeleryDispatcher
+
+    dispatcher = CeleryDispatcher(broker)
+    command = [sys.executable, "-c", LISTENER, broker]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as listener:
+        patience = threading.Timer(PATIENCE_SECONDS, listener.kill)
+        patience.start()
+        try:
+            for _ in range(2):
+                dispatcher.announce(uuid4().hex, ResourceClass.CPU)
+                assert "heard\n" in iter(listener.stdout.readline, "")
+            listener.terminate()
+            assert "stopping\n" in iter(listener.stdout.readline, "")
+        finally:
+            patience.cancel()
+            listener.kill()
+    dispatcher.close()
 
 
 def test_a_worker_that_is_killed_costs_a_moment(engine, catalog, start_worker):

@@ -11,10 +11,12 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 
 from celery import Celery  # type: ignore[import-untyped]
 from celery.signals import worker_shutting_down  # type: ignore[import-untyped]
 
+from prismata.core.errors import UnavailableError
 from prismata.core.jobs import ResourceClass
 
 logger = logging.getLogger(__name__)
@@ -26,7 +28,16 @@ _SEND_SECONDS = 2.0
 
 
 def make_app(broker_url: str) -> Celery:
-    """Return a Celery application that can send and receive the one message."""
+    """Return a Celery application that can send and receive the one message.
+
+    Raises:
+        UnavailableError: If the broker is SQS, and what Celery reaches it with is not installed.
+    """
+    if broker_url.startswith("sqs:") and not (find_spec("boto3") and find_spec("pycurl")):
+        raise UnavailableError(
+            "PRISMATA_BROKER_URL names SQS, which takes boto3 and pycurl: "
+            'pip install "celery[sqs]", or name a Redis or RabbitMQ'
+        )
     app = Celery("prismata", broker=broker_url)
     app.conf.update(
         task_ignore_result=True,
@@ -48,7 +59,10 @@ class CeleryDispatcher:
     """Sends the id of a job to whichever worker listens to its class first.
 
     Args:
-        broker_url: `redis://…` or `amqp://…`.
+        broker_url: `redis://…`, `amqp://…` or `sqs://…`.
+
+    Raises:
+        UnavailableError: As `make_app`.
     """
 
     def __init__(self, broker_url: str) -> None:
