@@ -50,11 +50,14 @@ def feature_batches(
 ) -> Iterator[Batch]:
     """Yield every window once, shuffled, whose centre something is known of.
 
-    `ranks` draw the same windows, and each yields its part of them.
+    They come again, shuffled anew, where they are too few for the steps of an epoch. `ranks` draw
+    the same windows, and each yields its part of them.
     """
     rows = [(index, int(row)) for index, video in enumerate(videos) for row in video.known_rows]
     windows = [window_indices(len(video.times_us), num_frames, 1) for video in videos]
-    order = rng.permutation(len(rows))
+    wanted = recipe.epoch_items(len(rows), recipe.batch_windows)
+    rounds = -(-wanted // max(1, len(rows)))
+    order = np.concatenate([rng.permutation(len(rows)) for _ in range(rounds)])[:wanted]
     for start in range(0, len(order), recipe.batch_windows):
         picked = [rows[i] for i in order[start : start + recipe.batch_windows]]
         mine = picked[ranks.share_of(len(picked))]
@@ -78,8 +81,8 @@ def chunk_batches(
     If there are hard negatives (background that weighs more than 1), half of the stretches that
     would lie anywhere are around one of them.
 
-    An epoch has as many scored samples as the videos have samples of which something is known, and
-    every stretch holds at least one of them.
+    An epoch has as many scored samples as the videos have samples of which something is known, more
+    if the recipe wants more steps, and every stretch holds at least one of them.
 
     Args:
         videos: With frames or with features.
@@ -92,7 +95,7 @@ def chunk_batches(
     length = recipe.chunk_samples
     known = [video.known_rows for video in videos]
     share = np.array([rows.size for rows in known], np.float64)
-    count = max(1, -(-int(share.sum()) // length))
+    count = recipe.epoch_items(max(1, -(-int(share.sum()) // length)), recipe.batch_chunks)
     positives = [
         (index, row)
         for index, video in enumerate(videos)

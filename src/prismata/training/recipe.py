@@ -14,6 +14,10 @@ from prismata.core.architectures import (
 from prismata.core.errors import InvalidInputError
 from prismata.training.heads import HeadSpec
 
+FROZEN_STEPS = 24
+"""Ten labels in three videos of ten seconds make one step; a head that makes thirty of them in
+thirty epochs has not begun to learn."""
+
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
@@ -38,6 +42,9 @@ class Recipe:
     chunk_samples: int = 32
     """Stretches in a step, and scored samples in each: when the encoder is trained, or the head
     is dense."""
+    epoch_steps: int | None = None
+    """Steps in an epoch at least; where there is too little for them it is gone through again.
+    None = `FROZEN_STEPS` if the encoder is frozen, else 1, as a step then costs much more."""
     head_lr: float = 1e-3
     encoder_lr: float = 1e-3
     weight_decay: float = 0.01
@@ -98,6 +105,8 @@ class Recipe:
             )
         if self.dilation is not None and not 0 <= self.dilation <= 100:
             raise InvalidInputError(f"dilation must lie in 0..100, not {self.dilation}")
+        if self.epoch_steps is not None and not 1 <= self.epoch_steps <= 10_000:
+            raise InvalidInputError(f"epoch_steps must lie in 1..10000, not {self.epoch_steps}")
         if self.precision not in ("auto", "fp32", "bf16"):
             raise InvalidInputError(f"precision must be auto, fp32 or bf16, not {self.precision!r}")
         for name in ("head_lr", "encoder_lr"):
@@ -109,6 +118,16 @@ class Recipe:
             raise InvalidInputError(f"quantize must be auto or never, not {self.quantize!r}")
         if self.positive_limit < 1:
             raise InvalidInputError(f"positive_limit must be at least 1, not {self.positive_limit}")
+
+    def epoch_items(self, there: int, in_step: int) -> int:
+        """Return how many items an epoch has where so many are there and a step takes so many.
+
+        All that are there, or enough for the steps that it has at least.
+        """
+        steps = FROZEN_STEPS if self.frozen else 1
+        if self.epoch_steps is not None:
+            steps = self.epoch_steps
+        return there if -(-there // in_step) >= steps else steps * in_step
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""

@@ -102,7 +102,7 @@ def test_folds_need_two_groups(videos, untrained, task):
 
 
 def test_half_of_the_background_stretches_are_around_hard_negatives(videos):
-    recipe = Recipe(architecture="linear_probe", chunk_samples=5, batch_chunks=1)
+    recipe = Recipe(architecture="linear_probe", chunk_samples=5, batch_chunks=1, epoch_steps=1)
 
     def share(chosen):
         rng = np.random.default_rng(0)

@@ -1,3 +1,4 @@
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -98,7 +99,7 @@ def test_every_window_of_every_video_comes_once_with_its_own_truth(feature_video
     assert len(expected) == 65
     seen = {}
     sizes = []
-    recipe = Recipe(batch_windows=16)
+    recipe = Recipe(batch_windows=16, epoch_steps=1)
     for batch in feature_batches(videos, recipe, 4, np.random.default_rng(0)):
         sizes.append(len(batch.inputs))
         for inputs, targets in zip(batch.inputs, batch.targets, strict=True):
@@ -140,9 +141,37 @@ def test_windows_outside_the_video_weigh_nothing_and_those_inside_have_their_tru
 def test_an_epoch_of_stretches_has_as_many_windows_as_there_are_samples(frame_video):
     videos = [frame_video(samples=40), frame_video(samples=23)]
     batches = list(
-        chunk_batches(videos, Recipe(chunk_samples=16, batch_chunks=3), 4, np.random.default_rng(0))
+        chunk_batches(
+            videos,
+            Recipe(chunk_samples=16, batch_chunks=3, epoch_steps=1),
+            4,
+            np.random.default_rng(0),
+        )
     )
     assert [len(batch.inputs) for batch in batches] == [3, 1]
+
+
+@pytest.mark.parametrize(("frozen", "steps"), [(True, 24), (False, 2)])
+def test_an_epoch_over_features_has_steps_enough_however_little_there_is(
+    feature_video, frozen, steps
+):
+    recipe = Recipe(chunk_samples=16, batch_chunks=3, frozen=frozen)
+    videos = [feature_video(samples=40), feature_video(samples=23)]
+    batches = list(chunk_batches(videos, recipe, 1, np.random.default_rng(0)))
+    assert len(batches) == steps
+
+
+def test_windows_come_equally_often_where_they_come_again(feature_video):
+    recipe = Recipe(batch_windows=16, epoch_steps=10)
+    times = Counter(
+        window.numpy().tobytes()
+        for batch in feature_batches(
+            [feature_video(samples=40)], recipe, 4, np.random.default_rng(0)
+        )
+        for window in batch.inputs
+    )
+    assert len(times) == 40
+    assert set(times.values()) == {4}
 
 
 def test_the_frames_of_a_stretch_are_those_around_its_windows(frame_video, monkeypatch):
@@ -172,7 +201,11 @@ def unseen_after(video, seconds):
 
 def test_windows_that_nobody_saw_are_not_learned_from(feature_video):
     video = unseen_after(feature_video("a", 40), 1.5)
-    batches = list(feature_batches([video], Recipe(batch_windows=8), 4, np.random.default_rng(0)))
+    batches = list(
+        feature_batches(
+            [video], Recipe(batch_windows=8, epoch_steps=1), 4, np.random.default_rng(0)
+        )
+    )
     assert sum(len(batch.inputs) for batch in batches) == 15
     assert all(batch.weights.all() for batch in batches)
 
@@ -184,7 +217,7 @@ def test_stretches_hold_seen_samples_and_an_epoch_is_as_long_as_what_was_seen(fr
         frame_video("b", samples=16),
         unseen_after(frame_video("c", samples=90), 0),
     ]
-    recipe = Recipe(chunk_samples=4, batch_chunks=2)
+    recipe = Recipe(chunk_samples=4, batch_chunks=2, epoch_steps=1)
     for seed in range(20):
         batches = list(chunk_batches(videos, recipe, 4, np.random.default_rng(seed)))
         weights = [chunk for batch in batches for chunk in batch.weights]

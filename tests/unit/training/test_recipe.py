@@ -30,6 +30,7 @@ def test_an_unknown_setting_is_refused_with_those_there_are():
         ({"batch_windows": 0}, "batch_windows"),
         ({"batch_chunks": 2000}, "batch_chunks"),
         ({"chunk_samples": 0}, "chunk_samples"),
+        ({"epoch_steps": 0}, "epoch_steps"),
         ({"head_lr": 0.0}, "head_lr"),
         ({"encoder_lr": 1.0}, "encoder_lr"),
         ({"ema_decay": 1.0}, "ema_decay"),
@@ -61,6 +62,19 @@ def test_what_a_person_does_not_choose_is_the_architectures():
     assert recipe.chunk_samples == architecture.recipe["chunk_samples"] == 64
     assert (recipe.encoder, recipe.frozen) == (architecture.encoder, architecture.frozen)
     assert Recipe.resolved({}) == Recipe()
+
+
+@pytest.mark.parametrize(
+    ("settings", "there", "items"),
+    [
+        ({}, 100, 24 * 8),  # too few for the steps of an epoch
+        ({}, 24 * 8 - 7, 24 * 8 - 7),  # the last step is smaller
+        ({"frozen": False}, 3, 3),
+        ({"frozen": False, "epoch_steps": 2}, 3, 16),
+    ],
+)
+def test_an_epoch_has_the_steps_it_needs(settings, there, items):
+    assert Recipe(**settings).epoch_items(there, 8) == items
 
 
 def test_pictures_are_not_mirrored_where_sides_matter_unless_somebody_says_so():
