@@ -90,7 +90,11 @@ class TestTrain:
         (job,) = bench.catalog.jobs.list(kind="train")
         try:
             recipe = job.params["recipe"]["training"]
-            assert (recipe["encoder"], recipe["frozen"], recipe["epochs"]) == ("tiny", False, 30)
+            assert (recipe["encoder"], recipe["frozen"], recipe["epochs"]) == (
+                "tiny_gsm",
+                False,
+                30,
+            )
         finally:
             bench.jobs.cancel(job.id)
             assert bench.jobs.follow(job.id).wait(30) is not None

@@ -91,18 +91,7 @@ class Recipe:
                 raise InvalidInputError(
                     f"{name} must lie in {low}..{high}, not {getattr(self, name)}"
                 )
-        architecture = find_architecture(self.architecture)
-        if self.mixup and architecture.scores != "dense":
-            raise InvalidInputError(
-                f"mixup blends stretches, which {self.architecture} is not trained on; leave it "
-                "out, or choose an architecture that scores every sample"
-            )
-        if self.encoder in CLIP_ENCODERS and (self.frozen or architecture.scores != "dense"):
-            raise InvalidInputError(
-                f"encoder {self.encoder!r} looks at neighbouring frames together, which has to be "
-                "trained and goes with heads that score every sample: say --train-encoder and "
-                "choose such an architecture, spot_rny002 for one"
-            )
+        self._check_architecture()
         if self.dilation is not None and not 0 <= self.dilation <= 100:
             raise InvalidInputError(f"dilation must lie in 0..100, not {self.dilation}")
         if self.epoch_steps is not None and not 1 <= self.epoch_steps <= 10_000:
@@ -118,6 +107,20 @@ class Recipe:
             raise InvalidInputError(f"quantize must be auto or never, not {self.quantize!r}")
         if self.positive_limit < 1:
             raise InvalidInputError(f"positive_limit must be at least 1, not {self.positive_limit}")
+
+    def _check_architecture(self) -> None:
+        architecture = find_architecture(self.architecture)
+        if self.mixup and architecture.scores != "dense":
+            raise InvalidInputError(
+                f"mixup blends stretches, which {self.architecture} is not trained on; leave it "
+                "out, or choose an architecture that scores every sample"
+            )
+        if self.encoder in CLIP_ENCODERS and (self.frozen or architecture.scores != "dense"):
+            raise InvalidInputError(
+                f"encoder {self.encoder!r} looks at neighbouring frames together, which has to be "
+                "trained and goes with heads that score every sample: say --train-encoder and "
+                "choose such an architecture, spot_rny002 for one"
+            )
 
     def epoch_items(self, there: int, in_step: int) -> int:
         """Return how many items an epoch has where so many are there and a step takes so many.

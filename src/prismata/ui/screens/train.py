@@ -39,11 +39,19 @@ RECIPES: dict[str, tuple[str, str, dict[str, Any]]] = {
     ),
     "tiny": (
         "Train the encoder too",
-        "A tiny encoder learns with the head, from nothing; for pictures unlike photographs.",
-        {"architecture": "spot_r18", "encoder": "tiny", "frozen": False, "weights": "none"},
+        "A tiny encoder that sees neighbouring frames learns with the head, from nothing: exact in "
+        "time, for pictures unlike photographs too.",
+        {
+            "architecture": "spot_rny002",
+            "encoder": "tiny_gsm",
+            "frozen": False,
+            "weights": "none",
+            "batch_chunks": 2,
+            "encoder_lr": 1e-3,
+        },
     ),
     "gpu": (
-        "Best on a GPU",
+        "On a GPU",
         "ResNet-18 and the head learn together from published weights; hours on a CPU.",
         {"architecture": "spot_r18", "frozen": False, "encoder_lr": 1e-4},
     ),
