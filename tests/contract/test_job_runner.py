@@ -7,7 +7,6 @@ import sys
 import threading
 import time
 from contextlib import ExitStack
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -380,48 +379,6 @@ def test_as_much_memory_again_is_not_tried_a_third_time(runner, catalog, job_id)
     job = catalog.jobs.get(job_id)
     assert outcome.cause is job.cause is FailureCause.OUT_OF_MEMORY
     assert job.attempt == 2
-
-
-HOG = handling_child("""
-    held = []
-    while len(held) < request["chunks"]:
-        held.append(bytearray(1 << 24))
-        reporter.progress(len(held), request["chunks"], "taking more")
-    return {"chunks": len(held)}
-""")
-"""Takes 16 MB again and again."""
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux enforces RLIMIT_AS")
-def test_a_child_that_takes_memory_without_end_is_stopped_and_others_go_on(catalog, runner):
-    """J2: under a real limit; the cause and its sentence stay with the job."""
-    limits = replace(LIMITS, memory_mb=500)
-    bystander = OneJobRunner(catalog, ChildSupervisor()).made_of(SLEEP)
-    other = catalog.jobs.submit("detect", {}, author="tester")
-    live = bystander.run_in_background(other.id)
-    runner.handlers = {"detect": lambda _job: Assignment(HOG, {"chunks": 1 << 20}, limits)}
-    job = catalog.jobs.submit("detect", {}, author="tester")
-    outcome = runner.run_job(job.id)
-    now = catalog.jobs.get(job.id)
-    assert (now.state, now.cause) == (JobState.FAILED, FailureCause.OUT_OF_MEMORY)
-    assert now.message == outcome.message
-    assert "ran out of memory: it needs more than the 500 MB it may use" in now.message
-    assert "allow more (PRISMATA_CHILD_MEMORY_MB)" in now.message
-    assert [attempt.cause for attempt in catalog.jobs.attempts(job.id)] == [outcome.cause] * 2
-    assert live.outcome is None, "nobody else noticed"
-    live.ask(Wish.CANCEL)
-    assert live.wait(PATIENCE_SECONDS).state is JobState.CANCELLED
-    bystander.close()
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux enforces RLIMIT_AS")
-def test_a_child_that_takes_less_after_lost_memory_succeeds(catalog, runner, job_id):
-    def assign(job):
-        chunks = 4 if job.failures.get("out_of_memory") else 1 << 20
-        return Assignment(HOG, {"chunks": chunks}, replace(LIMITS, memory_mb=500))
-
-    runner.handlers = {"detect": assign}
-    assert runner.run_job(job_id).result == {"chunks": 4}
 
 
 def test_what_was_cancelled_is_not_tried_again(runner, catalog, job_id):

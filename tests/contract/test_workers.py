@@ -30,14 +30,6 @@ from prismata.jobs import ChildSupervisor, JobEngine, JobRunner
 from prismata.jobs.dispatch import NoDispatcher
 from prismata.testing.children import PATIENCE_SECONDS, is_running, wait_until_gone
 
-BROKERS = {
-    "looking": "",
-    "redis": os.environ.get("PRISMATA_TEST_REDIS_URL", "redis://127.0.0.1:6379/9"),
-    "rabbitmq": os.environ.get("PRISMATA_TEST_RABBITMQ_URL", "amqp://guest:guest@127.0.0.1:5672//"),
-    "sqs": "sqs",
-}
-
-
 POSTGRES = "postgresql://postgres@127.0.0.1:5432/test"
 
 
@@ -50,38 +42,6 @@ def url(tmp_path):
 def catalog(url):
     with open_catalog(url) as opened:
         yield opened
-
-
-@pytest.fixture(params=list(BROKERS))
-def broker(request):
-    """Address of a broker with nothing in its queues; empty: workers look by themselves."""
-    address = BROKERS[request.param]
-    if not address:
-        return address
-    if address == "sqs":
-        return request.getfixturevalue("sqs_queues")
-    kombu = pytest.importorskip("kombu", reason="celery is not installed")
-    with kombu.Connection(address, connect_timeout=3) as connection:
-        try:
-            connection.ensure_connection(max_retries=1, timeout=3)
-        except kombu.exceptions.OperationalError as error:
-            pytest.skip(f"no {request.param} at hand: {error}")
-        with suppress(*connection.channel_errors):  # no queue yet, so nothing in it
-            connection.default_channel.queue_purge("cpu")
-    return address
-
-
-@pytest.fixture
-def sqs_queues(monkeypatch):
-    """Address of a server that speaks as SQS does, one for each test."""
-    for module in ("celery", "boto3", "moto.moto_server", "pycurl"):
-        pytest.importorskip(module, reason=f"{module} is not installed")
-    from prismata.testing.s3_server import TEST_CREDENTIALS, LocalS3Server
-
-    for name, value in TEST_CREDENTIALS.items():
-        monkeypatch.setenv(name, value)
-    with LocalS3Server().running() as server:
-        yield server.endpoint_url.replace("http://", "sqs://")
 
 
 @pytest.fixture
@@ -167,43 +127,6 @@ def test_what_was_queued_before_any_worker_began_is_done(engine, catalog, start_
     assert live.outcome is None
     start_worker()
     assert live.wait(PATIENCE_SECONDS).state is JobState.SUCCEEDED
-
-
-LISTENER = """
-import sys
-from prismata.core.jobs import ResourceClass
-from prismata.jobs.celery_dispatch import listen
-
-listen(
-    sys.argv[1],
-    [ResourceClass.CPU],
-    on_word=lambda: print("heard", flush=True),
-    on_stop=lambda: print("stopping", flush=True),
-)
-"""
-
-
-def test_the_word_is_carried(broker):
-    """Workers that look by themselves would hide a carrier that carries nothing."""
-    if not broker:
-        pytest.skip("nobody carries anything here")
-    from prismata.jobs.celery_dispatch import CeleryDispatcher
-
-    dispatcher = CeleryDispatcher(broker)
-    command = [sys.executable, "-c", LISTENER, broker]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as listener:
-        patience = threading.Timer(PATIENCE_SECONDS, listener.kill)
-        patience.start()
-        try:
-            for _ in range(2):
-                dispatcher.announce(uuid4().hex, ResourceClass.CPU)
-                assert "heard\n" in iter(listener.stdout.readline, "")
-            listener.terminate()
-            assert "stopping\n" in iter(listener.stdout.readline, "")
-        finally:
-            patience.cancel()
-            listener.kill()
-    dispatcher.close()
 
 
 def test_a_worker_that_is_killed_costs_a_moment(engine, catalog, start_worker):
