@@ -9,11 +9,13 @@ from uuid import uuid4
 
 import pytest
 
+from prismata.core.errors import UnavailableError
 from prismata.core.jobs import ResourceClass
 from prismata.testing.children import PATIENCE_SECONDS
 
 LISTENER = """
 import sys
+from prismata.core.errors import UnavailableError
 from prismata.core.jobs import ResourceClass
 from prismata.jobs.celery_dispatch import listen
 
@@ -47,3 +49,12 @@ def test_the_word_is_carried(broker):
             patience.cancel()
             listener.kill()
     dispatcher.close()
+
+
+def test_sqs_without_what_it_takes_is_refused_with_what_to_install(monkeypatch):
+    pytest.importorskip("celery", reason="celery is not installed")
+    from prismata.jobs import celery_dispatch
+
+    monkeypatch.setattr(celery_dispatch, "find_spec", lambda _module: None)
+    with pytest.raises(UnavailableError, match=r'pip install "celery\[sqs\]"'):
+        celery_dispatch.CeleryDispatcher("sqs://")
