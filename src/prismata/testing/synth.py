@@ -301,7 +301,10 @@ def encode_video(
             stream = container.add_stream("libx264", rate=30)
             stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
             stream.time_base = stream.codec_context.time_base = time_base
-            stream.options = {"preset": "veryfast", **rate, "g": "60", "threads": "2"}
+            # Where the rate is bounded, x264 looks at what its other threads have written so far:
+            # then only a single thread makes the same file each time.
+            threads = "2" if kbps is None else "1"
+            stream.options = {"preset": "veryfast", **rate, "g": "60", "threads": threads}
             for image, tick in zip(frames, ticks, strict=True):
                 frame = av.VideoFrame.from_ndarray(image, format="rgb24")
                 frame.pts, frame.time_base = tick, time_base
