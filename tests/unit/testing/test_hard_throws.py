@@ -242,9 +242,11 @@ def test_the_ball_can_be_told_from_what_is_behind_it():
 
 
 def test_a_seed_gives_the_same_video_and_another_seed_does_not(tmp_path):
+    """At the size of the benchmark: below it, x264's macroblock tree varies with AVX-512."""
+
     def render(name, seed):
         path = tmp_path / name
-        return render_hard_throws(path, seconds=8, seed=seed, jitter=True, look=SMALL)
+        return render_hard_throws(path, seconds=8, seed=seed, jitter=True)
 
     first, again, other = render("a.mp4", 5), render("b.mp4", 5), render("c.mp4", 6)
     assert replace(first, truth=first.truth) == replace(
