@@ -8,6 +8,8 @@ frame is encoded once; what is learned is the head. Tested on other videos of th
 apart from those, in two places that no training saw.
 
     python benchmarks/label_efficiency.py --seeds 5 --save
+
+A seed that was measured is not measured again while its file lies in the working folder.
 """
 
 from __future__ import annotations
@@ -83,7 +85,10 @@ def main() -> None:
         print(_line(row), flush=True)
     rows = []
     for seed in range(arguments.seeds):
-        rows += measure_seed(arguments, work, footage, seed)
+        kept = work / f"seed-{seed}.json"
+        if not kept.is_file():
+            kept.write_text(json.dumps(measure_seed(arguments, work, footage, seed)))
+        rows += json.loads(kept.read_text())
     table = _table(rows, arguments)
     print(f"\n{table}")
     if arguments.save:
@@ -124,6 +129,7 @@ def measure_whole(
     arguments: argparse.Namespace, folder: Path, footage: Footage
 ) -> list[dict[str, Any]]:
     """Train on all labels; features are kept from an earlier training, which is not counted."""
+    shutil.rmtree(folder, ignore_errors=True)
     with _bench(arguments, folder) as bench:
         videos = _take_in(bench, footage)
         _label(bench, footage.all, videos, {})
