@@ -32,6 +32,7 @@ from uuid import uuid4
 from curve_svg import Mark, Panel, draw_curves
 
 from prismata.catalog import ModelRecord, VideoRecord
+from prismata.cli.train import parse_settings
 from prismata.core.architectures import ARCHITECTURES
 from prismata.core.coverage import CoverageSpan
 from prismata.core.events import Event
@@ -378,16 +379,6 @@ def _save(
     )
 
 
-def _setting(text: str) -> tuple[str, Any]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise argparse.ArgumentTypeError(f"{text!r} is no setting; write name=value")
-    try:
-        return name, json.loads(value)
-    except json.JSONDecodeError:
-        return name, value
-
-
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=5, help="orders of labelling, and trainings")
@@ -405,7 +396,6 @@ def _parse() -> argparse.Namespace:
     parser.add_argument(
         "--set",
         action="append",
-        type=_setting,
         default=[],
         metavar="NAME=VALUE",
         help="a setting of the recipe for all heads, repeatable",
@@ -423,7 +413,7 @@ def _parse() -> argparse.Namespace:
         "--save", action="store_true", help="write the page and the plot in benchmarks/results"
     )
     arguments = parser.parse_args()
-    arguments.set = dict(arguments.set)
+    arguments.set = parse_settings(arguments.set)
     arguments.architecture = arguments.architecture or ["cnn_lstm", "spot_r18"]
     return arguments
 

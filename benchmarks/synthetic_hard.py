@@ -25,6 +25,7 @@ from typing import Any
 from uuid import uuid4
 
 from prismata.catalog import Split, VideoRecord
+from prismata.cli.train import parse_settings
 from prismata.core.coverage import CoverageSpan
 from prismata.core.events import Event
 from prismata.core.operations import Operation, cover_state
@@ -336,6 +337,7 @@ _COLUMNS = (
     *(f"AP ±{key} s" for key in ("0.1", "0.2", "0.5", "1")),
     "F1 ±0.5 s",
     "false alarms/h",
+    "epochs",
     "training s",
 )
 
@@ -349,12 +351,12 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> str:
         lines += [_cells(row, [_with_interval(row, key) for key in keys]) for row in mine]
         middle: dict[str, Any] = {
             name: _median([row[name] for row in mine])
-            for name in ("f1", "false_alarms_per_hour", "train_s")
+            for name in ("f1", "false_alarms_per_hour", "epochs", "train_s")
         }
         aps = [_percent(_median([row["ap"][key] for row in mine])) for key in keys]
         lines.append(_cells({"model": model, "seed": "median", **middle}, aps))
     chance = " | ".join(_percent(rows[0]["chance"][key]) for key in keys)
-    lines.append(f"| chance | | {chance} | | | |")
+    lines.append(f"| chance | | {chance} | | | | |")
     return "\n".join(lines)
 
 
@@ -366,6 +368,7 @@ def _cells(row: Mapping[str, Any], aps: Sequence[str]) -> str:
         *aps,
         _percent(row["f1"]),
         "-" if hourly is None else f"{hourly:.0f}",
+        f"{row['epochs']:.0f}",
         "-" if seconds is None else f"{seconds:.0f}",
     ]
     return f"| {' | '.join(cells)} |"
@@ -411,16 +414,6 @@ def _save(described: str, table: str) -> None:
     )
 
 
-def _setting(text: str) -> tuple[str, Any]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise argparse.ArgumentTypeError(f"{text!r} is no setting; write name=value")
-    try:
-        return name, json.loads(value)
-    except json.JSONDecodeError:
-        return name, value
-
-
 def _parse() -> argparse.Namespace:
     shape = Shape(train=10, val=3, test=6, seconds=40.0, seed=0)
     parser = argparse.ArgumentParser(description=__doc__)
@@ -445,7 +438,6 @@ def _parse() -> argparse.Namespace:
     parser.add_argument(
         "--set",
         action="append",
-        type=_setting,
         default=[],
         metavar="NAME=VALUE",
         help="a setting of the recipe for all models, repeatable",
@@ -457,7 +449,7 @@ def _parse() -> argparse.Namespace:
         "--save", action="store_true", help="write benchmarks/results/synthetic_hard.md"
     )
     arguments = parser.parse_args()
-    arguments.set = dict(arguments.set)
+    arguments.set = parse_settings(arguments.set)
     return arguments
 
 

@@ -12,7 +12,7 @@ import builtins
 import json
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 from sqlalchemy import ColumnElement, Select, and_, delete, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
@@ -34,6 +34,8 @@ have come by would take seconds."""
 
 EventOrder = Literal["newest", "score", "unsure"]
 """`newest`: found or labelled last; `score`: surest first; `unsure`: least sure first."""
+
+_Bound = TypeVar("_Bound", float, datetime)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +67,9 @@ class EventFilter:
             check_choice(self.origin, get_args(EventOrigin), "the origin of an event")
         if self.review_state:
             check_choice(self.review_state, get_args(ReviewState), "a review state")
-        for low, high, what in (
-            (self.min_score, self.max_score, "score"),
-            (self.min_seconds, self.max_seconds, "length"),
-            (moment(self.since), moment(self.until), "date"),
-        ):
-            if low is not None and high is not None and low > high:  # type: ignore[operator]
-                raise InvalidInputError(
-                    f"the smallest {what} asked for, {low}, is above the largest, {high}"
-                )
+        _check_range(self.min_score, self.max_score, "score")
+        _check_range(self.min_seconds, self.max_seconds, "length")
+        _check_range(moment(self.since), moment(self.until), "date")
 
     def to_dict(self) -> dict[str, Any]:
         """Return what is asked for, without what is left empty."""
@@ -92,6 +88,26 @@ class EventFilter:
                 f"events cannot be searched by {unknown[0]!r}; by {', '.join(sorted(known))}"
             )
         return cls(**raw)
+
+
+def _check_range(low: _Bound | None, high: _Bound | None, what: str) -> None:
+    if low is not None and high is not None and low > high:
+        raise InvalidInputError(
+            f"the smallest {what} asked for, {low}, is above the largest, {high}"
+        )
+
+
+def parse_order(text: str) -> EventOrder:
+    """Return the order that is called so.
+
+    Raises:
+        InvalidInputError: If there is none; lists those there are.
+    """
+    orders: tuple[EventOrder, ...] = get_args(EventOrder)
+    for order in orders:
+        if order == text:
+            return order
+    raise InvalidInputError(f"events cannot be ordered by {text!r}; by {', '.join(orders)}")
 
 
 def moment(written: str) -> datetime | None:
@@ -166,7 +182,7 @@ class EventSearch:
             InvalidInputError: If the order is unknown, the limit out of range, or `page` is no
                 mark of a page of this order.
         """
-        check_choice(order, get_args(EventOrder), "the order of events")
+        parse_order(order)
         if not 1 <= limit <= PAGE_AT_MOST:
             raise InvalidInputError(f"a page holds 1 to {PAGE_AT_MOST} events, not {limit}")
         key, descending = _key(order)

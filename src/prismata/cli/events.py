@@ -8,9 +8,15 @@ from typing import Annotated, Any, get_args
 
 import typer
 
-from prismata.catalog.event_search import COUNTED_AT_MOST, EventFilter, EventOrder, FoundEvent
+from prismata.catalog.event_search import (
+    COUNTED_AT_MOST,
+    EventFilter,
+    EventOrder,
+    FoundEvent,
+    parse_order,
+)
 from prismata.cli.console import JsonOption, notes, output, print_json, print_table
-from prismata.core.errors import ConflictError, InvalidInputError
+from prismata.core.errors import ConflictError
 from prismata.core.time import format_time
 from prismata.formats.events_csv import guarded_cell
 from prismata.services.event_search import (
@@ -54,9 +60,7 @@ def search(
     as_json: JsonOption = False,
 ) -> None:
     """Find events by what is asked for; without options, the newest of all."""
-    if order not in get_args(EventOrder):
-        raise InvalidInputError(f"events cannot be ordered by {order!r}; by {_ORDERS}")
-    by: EventOrder = order  # type: ignore[assignment]  # checked above
+    by = parse_order(order)
     asked: dict[str, Any] = {
         "domain": domain,
         "event_type": event_type,

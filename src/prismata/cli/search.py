@@ -16,7 +16,15 @@ from prismata.cli.console import (
     print_json,
     print_table,
 )
-from prismata.cli.train import Groups, fixed_groups, parse_settings
+from prismata.cli.train import (
+    Groups,
+    TestShare,
+    TrainEncoder,
+    ValShare,
+    Weights,
+    fixed_groups,
+    parse_settings,
+)
 from prismata.core.architectures import ARCHITECTURES, DEFAULT_ARCHITECTURE
 from prismata.core.ports import ChildOutcome
 from prismata.core.protocol import Message
@@ -55,24 +63,16 @@ def search(
     encoder: Annotated[
         str, typer.Option(help="As for `prismata train`; by default the architecture's.")
     ] = "",
-    train_encoder: Annotated[
-        bool | None,
-        typer.Option(
-            "--train-encoder/--freeze-encoder",
-            help="Train the encoder too, or only the head; by default the architecture's way.",
-        ),
-    ] = None,
-    weights: Annotated[
-        str, typer.Option(help="auto (weights provider), none (random on purpose) or a file.")
-    ] = "auto",
+    train_encoder: TrainEncoder = None,
+    weights: Weights = "auto",
     epochs: Annotated[int | None, typer.Option(help="Epochs of a whole training.")] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", help="A setting of every trial, as NAME=VALUE (repeat)."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Same seed, same split and same search.")] = 0,
-    val_share: Annotated[float, typer.Option(help="Share of time for validation.")] = 0.2,
-    test_share: Annotated[float, typer.Option(help="Share of time held out.")] = 0.0,
+    val_share: ValShare = 0.2,
+    test_share: TestShare = 0.0,
     train_group: Groups = None,
     val_group: Groups = None,
     test_group: Groups = None,

@@ -31,6 +31,18 @@ from prismata.services.train import (
 )
 from prismata.wiring import open_workbench
 
+TrainEncoder = Annotated[
+    bool | None,
+    typer.Option(
+        "--train-encoder/--freeze-encoder",
+        help="Train the encoder too, or only the head; by default the architecture's way.",
+    ),
+]
+Weights = Annotated[
+    str, typer.Option(help="auto (weights provider), none (random on purpose) or a file.")
+]
+ValShare = Annotated[float, typer.Option(help="Share of time for validation.")]
+TestShare = Annotated[float, typer.Option(help="Share of time held out.")]
 Groups = Annotated[list[str] | None, typer.Option(help="Group to put there (repeat for more).")]
 
 
@@ -47,16 +59,8 @@ def train(
             "architecture's."
         ),
     ] = "",
-    train_encoder: Annotated[
-        bool | None,
-        typer.Option(
-            "--train-encoder/--freeze-encoder",
-            help="Train the encoder too, or only the head; by default the architecture's way.",
-        ),
-    ] = None,
-    weights: Annotated[
-        str, typer.Option(help="auto (weights provider), none (random on purpose) or a file.")
-    ] = "auto",
+    train_encoder: TrainEncoder = None,
+    weights: Weights = "auto",
     epochs: Annotated[int | None, typer.Option(help="Most epochs.")] = None,
     patience: Annotated[
         int | None, typer.Option(help="Epochs without progress before stopping.")
@@ -81,8 +85,8 @@ def train(
         str, typer.Option(help="auto (an 8-bit encoder too, if nothing is lost by it) or never.")
     ] = "auto",
     seed: Annotated[int, typer.Option(help="Same seed, same split and same training.")] = 0,
-    val_share: Annotated[float, typer.Option(help="Share of time for validation.")] = 0.2,
-    test_share: Annotated[float, typer.Option(help="Share of time held out.")] = 0.0,
+    val_share: ValShare = 0.2,
+    test_share: TestShare = 0.0,
     train_group: Groups = None,
     val_group: Groups = None,
     test_group: Groups = None,

@@ -79,8 +79,7 @@ ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
             ),
             Architecture(
                 "spot_rny002",
-                "RegNetY-200MF whose frames see their neighbours, and a BiGRU: the strongest, "
-                "trained on a GPU.",
+                "RegNetY-200MF whose frames see their neighbours, and a BiGRU; for a GPU.",
                 head="bi_gru",
                 scores="dense",
                 encoder="regnet_y_200mf_gsm",

@@ -263,6 +263,11 @@ def draw_for(bench: Workbench, request: SearchRequest) -> DrawnTrials:
             f"a time budget of {request.minutes:g} minutes leaves no time to train; give more than "
             f"0, for example {DEFAULT_MINUTES:g}"
         )
+    if request.training.recipe.get("mining_folds"):
+        raise InvalidInputError(
+            "a search compares trainings that do without mining; leave mining_folds out here and "
+            "give it to the training of the best"
+        )
     base = Base(bench.domain(request.training.domain), request.training.recipe)
     space = default_space(base) if request.space is None else check_space(request.space)
     return draw_trials(space, base, trials=request.trials, seed=request.training.seed)

@@ -318,6 +318,7 @@ def uses_bf16(recipe: Recipe, device: torch.device) -> bool:
 
 
 def _freeze_batch_norm(detector: Detector) -> None:
+    # Not those of gate shift, which no published weights have and which begin knowing nothing.
     for module in detector.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.eval()

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from prismata.core.errors import InvalidInputError
 from prismata.core.targets import HARD_NEGATIVE_WEIGHT
-from prismata.training.data import LabelledVideo
-from prismata.training.loop import TrainingTask, train
+from prismata.training.data import LabelledVideo, check_trainable
+from prismata.training.loop import StepReport, TrainingTask, train
 from prismata.training.model import Detector
 from prismata.training.validation import score_videos
 
@@ -48,6 +48,7 @@ def mine_hard_negatives(
     *,
     folds: int,
     on_fold: Callable[[int, int], None] = lambda _done, _folds: None,
+    on_step: StepReport = lambda _step: None,
 ) -> Mined:
     """Train once for every fold and weigh what was mistaken for events in the fold left out.
 
@@ -61,9 +62,11 @@ def mine_hard_negatives(
         groups: Video name → what it is kept together with.
         folds: How many; fewer if there are not so many groups.
         on_fold: Gets folds done and folds in all.
+        on_step: Gets each step of each training.
 
     Raises:
-        InvalidInputError: If all videos are of one group, so that nothing can be left out.
+        InvalidInputError: If all videos are of one group, or nothing can be learned from the others
+            whichever part is left out.
     """
     parts = _folds(videos, groups, folds)
     if len(parts) < 2:
@@ -78,15 +81,22 @@ def mine_hard_negatives(
         seen = [video for video in videos if video.name not in part]
         unseen = [video for video in videos if video.name in part]
         try:
-            trained = train(copy.deepcopy(untrained), task, seen, val_videos or seen)
+            check_trainable(seen, task.event_types)
         except InvalidInputError:
             continue  # an event type has all its examples in this fold
+        trained = train(copy.deepcopy(untrained), task, seen, val_videos, on_step=on_step)
         tracks = score_videos(trained.detector, unseen, names, stride=task.window_stride)
         for video in unseen:
             track = tracks[video.name]
             rows = np.searchsorted(video.times_us, track.times_us)
             scores[video.name] = np.zeros((video.times_us.size, len(names)), np.float32)
             scores[video.name][rows] = track.scores
+    if not scores:
+        raise InvalidInputError(
+            "hard negatives were asked for (mining_folds), but whichever part of the training "
+            "videos is left out, the others lack examples of an event type; label more groups, or "
+            "leave it off"
+        )
     on_fold(len(parts), len(parts))
     weights = {video.name: video.weights.copy() for video in videos}
     moments = {

@@ -28,6 +28,7 @@ def rooms(bench, tmp_path):
     ("options", "sentence"),
     [
         (["--minutes", "0"], "a time budget of 0 minutes leaves no time to train"),
+        (["--set", "mining_folds=3"], "a search compares trainings that do without mining"),
         (["--trials", "1"], "a search compares 2 to 200 trials, not 1"),
         (["--try", "speed=1,2"], "there is no setting 'speed' that a search can vary"),
         (["--try", "head_lr"], "a setting to try is written NAME=V1,V2"),

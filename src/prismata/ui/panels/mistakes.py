@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import urlencode
 
 import streamlit as st
 
@@ -15,12 +14,9 @@ from prismata.domains import Domain
 from prismata.ui import state
 from prismata.ui.context import workbench
 from prismata.ui.panels.event_table import show_event_table
-from prismata.ui.panels.player import Seek, show_player
-from prismata.ui.times import middle_of_frame
+from prismata.ui.panels.player import show_moment
 
 _KINDS = {"false_alarm": "False alarm", "missed": "Missed"}
-_LEAD_US = 1_000_000
-"""What leads to an event says more than its instant; the player begins so long before it."""
 
 
 def show_mistakes(domain: Domain, mistakes: Sequence[Mapping[str, Any]]) -> None:
@@ -51,16 +47,8 @@ def show_mistakes(domain: Domain, mistakes: Sequence[Mapping[str, Any]]) -> None
 
 
 def _show_one(domain: Domain, video: VideoRecord, event: Event) -> None:
-    begin = max(0, event.start_us - _LEAD_US)
-    middle = middle_of_frame(workbench().timeline(video), begin)
-    show_player(video, seek=Seek(middle, f"{video.id}:{event.event_type}:{event.start_us}"))
-    place = urlencode({"domain": domain.name, "video": video.id, "at": event.start_us})
-    st.link_button(
-        "Correct the label",
-        f"./?{place}",  # the label station is the page without a name
-        icon=":material/edit:",
-        help="Opens the label station at this instant; the next training learns from it.",
-    )
+    key = f"{video.id}:{event.event_type}:{event.start_us}"
+    show_moment(video, domain.name, event.start_us, key=key, link="Correct the label")
 
 
 def _in_place(

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from typing import get_args
-from urllib.parse import urlencode
 
 import pandas as pd
 import streamlit as st
 
 from prismata.catalog import ReviewState, VideoRecord
-from prismata.catalog.event_search import COUNTED_AT_MOST, EventFilter, EventOrder, FoundEvent
+from prismata.catalog.event_search import (
+    COUNTED_AT_MOST,
+    EventFilter,
+    EventOrder,
+    FoundEvent,
+    parse_order,
+)
 from prismata.core.errors import UserError
 from prismata.core.time import format_time
 from prismata.domains import DomainRegistry
@@ -17,13 +22,10 @@ from prismata.services.event_search import find_events, model_names
 from prismata.ui import state
 from prismata.ui.context import workbench
 from prismata.ui.panels.notices import plain, refuse, show_notice, show_waiting_notices
-from prismata.ui.panels.player import Seek, show_player
-from prismata.ui.times import middle_of_frame
+from prismata.ui.panels.player import show_moment
 
 _PAGE = 50
-_LEAD_US = 1_000_000
-"""What leads to an event says more than its instant; the player begins so long before it."""
-_ORDERS: dict[str, str] = {
+_ORDERS = {
     "newest": "Newest first",
     "score": "Surest first",
     "unsure": "Least sure first",
@@ -84,34 +86,46 @@ def _show_filter() -> tuple[EventFilter, EventOrder]:
     with columns[1]:
         types = domains[domain].event_types if domain else ()
         titles = {"": "All"} | {item.name: item.title for item in types}
-        event_type = state.choose("Event", titles, state.EVENTS_TYPE)
+        state.choose("Event", titles, state.EVENTS_TYPE)
     with columns[2]:
         order = state.choose("Order", _ORDERS, state.EVENTS_ORDER)
     used = [*_MORE.values(), *_RANGES.values(), state.EVENTS_ORIGIN, state.EVENTS_STATE]
     is_used = any(st.session_state.get(key) not in ("", None) for key in used)
     with st.expander("More", expanded=is_used, icon=":material/tune:"):
-        conditions = _show_conditions()
+        _show_conditions()
         _show_saving()
-    wanted = EventFilter.from_dict({"domain": domain, "event_type": event_type, **conditions})
-    return wanted, order  # type: ignore[return-value]  # one of the keys above
+    return _asked(), parse_order(order)
 
 
-def _show_conditions() -> dict[str, str | float | None]:
+def _asked() -> EventFilter:
+    """Return what the fields say."""
+    said = {
+        name: st.session_state.get(key) for name, key in {**_FIELDS, **_MORE, **_RANGES}.items()
+    }
+    given = {
+        name: value.strip() if isinstance(value, str) else value
+        for name, value in said.items()
+        if value is not None
+    }
+    return EventFilter.from_dict(given)
+
+
+def _show_conditions() -> None:
     columns = st.columns(3)
     with columns[0]:
-        origin = state.choose("From", _ORIGINS, state.EVENTS_ORIGIN)
+        state.choose("From", _ORIGINS, state.EVENTS_ORIGIN)
     with columns[1]:
-        review_state = state.choose("Judged", _STATES, state.EVENTS_STATE)
-    reviewer = columns[2].text_input("Judged by", key=_MORE["reviewer"])
+        state.choose("Judged", _STATES, state.EVENTS_STATE)
+    columns[2].text_input("Judged by", key=_MORE["reviewer"])
     columns = st.columns(3)
-    video = columns[0].text_input("Part of the video's name", key=_MORE["video"])
-    since = columns[1].text_input(
+    columns[0].text_input("Part of the video's name", key=_MORE["video"])
+    columns[1].text_input(
         "Since", key=_MORE["since"], placeholder="2026-11-25", help="When it was labelled or found."
     )
-    until = columns[2].text_input("Before", key=_MORE["until"], placeholder="2026-12-01")
+    columns[2].text_input("Before", key=_MORE["until"], placeholder="2026-12-01")
     labels = ("Score from", "Score to", "Seconds from", "Seconds to")
-    numbers = {
-        name: column.number_input(
+    for column, label, (name, key) in zip(st.columns(4), labels, _RANGES.items(), strict=True):
+        column.number_input(
             label,
             min_value=0.0,
             max_value=1.0 if "score" in name else None,
@@ -120,17 +134,6 @@ def _show_conditions() -> dict[str, str | float | None]:
             key=key,
             placeholder="any",
         )
-        for column, label, (name, key) in zip(st.columns(4), labels, _RANGES.items(), strict=True)
-    }
-    return {
-        "origin": origin,
-        "review_state": review_state,
-        "reviewer": reviewer.strip(),
-        "video": video.strip(),
-        "since": since.strip(),
-        "until": until.strip(),
-        **numbers,
-    }
 
 
 def _show_saving() -> None:
@@ -241,16 +244,9 @@ def _back(marks: list[str]) -> None:
 def _show_one(found: FoundEvent) -> None:
     record, event = found.record, found.record.event
     video: VideoRecord = workbench().catalog.videos.get(record.video_id)
-    begin = max(0, event.start_us - _LEAD_US)
     st.markdown(f"**{plain(video.name)}** at {format_time(event.start_us)}")
-    middle = middle_of_frame(workbench().timeline(video), begin)
-    show_player(video, seek=Seek(middle, record.id))
-    place = urlencode({"domain": record.domain, "video": video.id, "at": event.start_us})
-    st.link_button(
-        "Open in the label station",
-        f"./?{place}",  # the label station is the page without a name
-        icon=":material/edit:",
-        help="At this instant, to label or correct it.",
+    show_moment(
+        video, record.domain, event.start_us, key=record.id, link="Open in the label station"
     )
 
 
@@ -264,15 +260,10 @@ def _use(wanted: EventFilter | None) -> None:
 
 
 def _save() -> None:
-    values = {
-        name: st.session_state.get(key)
-        for name, key in {**_FIELDS, **_MORE, **_RANGES}.items()
-        if st.session_state.get(key) not in ("", None)
-    }
     name = str(st.session_state.get(state.EVENTS_SAVE_AS) or "")
     bench = workbench()
     try:
-        bench.catalog.event_search.save(name, EventFilter.from_dict(values), bench.settings.author)
+        bench.catalog.event_search.save(name, _asked(), bench.settings.author)
     except UserError as error:
         refuse(error)
         return

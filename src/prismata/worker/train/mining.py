@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from prismata.core.child import ChildReporter
 from prismata.services.workbench import Workbench
 from prismata.training.data import LabelledVideo
-from prismata.training.loop import TrainingTask
+from prismata.training.loop import Step, TrainingTask
 from prismata.training.mining import mine_hard_negatives
 from prismata.training.model import Detector
 from prismata.worker.train.gather import GatheredData
@@ -51,6 +51,7 @@ def with_hard_negatives(
         return data, {}
     key = prefix + MINED_FILE
     if not bench.storage.exists(key):
+        telling = _Telling(reporter, folds, task.recipe.epochs)
         mined = mine_hard_negatives(
             untrained,
             task,
@@ -58,7 +59,8 @@ def with_hard_negatives(
             data.videos["val"],
             {name: record.group_name for name, record in data.records.items()},
             folds=folds,
-            on_fold=lambda done, of: reporter.progress(done, of, NOTE),
+            on_fold=telling.on_fold,
+            on_step=telling.on_step,
         )
         facts = {"moments": mined.moments, "videos_looked_at": mined.scored, "folds": folds}
         bench.storage.put(key, _packed(mined.videos, facts))
@@ -67,6 +69,23 @@ def with_hard_negatives(
         facts = json.loads(str(kept[_FACTS]))
         heavier = [replace(video, weights=kept[f"video_{video.name}"]) for video in videos]
     return GatheredData({**data.videos, "train": heavier}, data.records), facts
+
+
+@dataclass(slots=True)
+class _Telling:
+    """Says how far it is at every step: whoever is silent for long is taken for stalled."""
+
+    reporter: ChildReporter
+    folds: int
+    epochs: int
+    done: int = 0
+
+    def on_fold(self, done: int, folds: int) -> None:
+        self.done, self.folds = done, folds
+        self.reporter.progress(done, folds, NOTE)
+
+    def on_step(self, step: Step) -> None:
+        self.reporter.progress(self.done + step.epoch / self.epochs, self.folds, NOTE)
 
 
 def _packed(videos: list[LabelledVideo], facts: dict[str, Any]) -> bytes:

@@ -89,10 +89,18 @@ def recipe_for(domain: Domain, chosen: Mapping[str, Any]) -> Recipe:
 
 def _take_over(earlier: Path, checkpoint: Path) -> None:
     """Put another run's checkpoint here if it lies on this machine and has come further."""
-    if how_far(earlier) > how_far(checkpoint):
+    if earlier.is_file():
         copy = checkpoint.with_suffix(".copied")
         shutil.copyfile(earlier, copy)
+        _use_if_further(copy, checkpoint)
+
+
+def _use_if_further(copy: Path, checkpoint: Path) -> None:
+    """Put a copy in the checkpoint's place if it has come further; else remove it."""
+    if how_far(copy) > how_far(checkpoint):
         copy.replace(checkpoint)
+    else:
+        copy.unlink()
 
 
 def clip_for(domain: Domain, recipe: Recipe, chosen: Mapping[str, Any]) -> ClipSpec:
@@ -141,10 +149,7 @@ def take_newer_checkpoint(bench: Workbench, key: str, checkpoint: Path) -> None:
     """
     copy = checkpoint.with_suffix(".stored")
     copy.write_bytes(bench.storage.get(key, max_bytes=4 * 1024**3))
-    if how_far(copy) > how_far(checkpoint):
-        copy.replace(checkpoint)
-    else:
-        copy.unlink()
+    _use_if_further(copy, checkpoint)
 
 
 class _Run:
