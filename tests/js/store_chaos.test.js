@@ -80,10 +80,11 @@ for (const [seed, operations] of [[1, 3000], [2, 600], [3, 600]]) {
     };
     const stores = [open(0), open(1)];
     let reloads = 0;
-    while (made.size < operations) {
+    for (let round = 1; made.size < operations; round++) {
       const who = random(2);
       for (let burst = 1 + random(6); burst > 0; burst--) editOnce(stores[who], random);
-      if (random(25) === 0) {
+      // Counted, not left to the dice: how many rounds it takes depends on the store's own waiting.
+      if (round % 20 === 0) {
         stores[who].sender.close();
         stores[who] = open(who);
         reloads += 1;
