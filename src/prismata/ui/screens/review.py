@@ -19,6 +19,9 @@ from prismata.ui.panels.pickers import pick_domain
 
 def show() -> None:
     """Show the page."""
+    for key, name in ((state.DOMAIN, "domain"), (state.REVIEW_MODEL, "model")):
+        if not state.chosen(key) and (value := state.from_address(name)):
+            state.select(key, value)
     show_waiting_notices()
     choices = st.columns([2, 3, 2], vertical_alignment="bottom")
     with choices[0]:
@@ -38,6 +41,7 @@ def show() -> None:
             args=(domain,),
             help="With everything accepted, corrected and rejected so far; Train uses it.",
         )
+    state.keep_in_address(domain=domain.name, model=model.id)
     mount_review(domain, current_user(), model=model.id)
 
 

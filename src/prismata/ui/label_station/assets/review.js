@@ -74,6 +74,8 @@ export class Review {
     ui.order.addEventListener("change", () => void inbox.choose({ order: ui.order.value }));
     ui.filter.addEventListener("change", () => void inbox.choose({ eventType: ui.filter.value }));
     ui.speed.addEventListener("change", () => stage.setRate(Number(ui.speed.value)));
+    // What was chosen is chosen: the keys are for the card again.
+    for (const chosen of [ui.order, ui.filter, ui.speed]) chosen.addEventListener("change", () => this.takeKeys());
     document.addEventListener("keydown", (event) => this.onKey(event), { capture: true, signal });
   }
 
@@ -247,6 +249,7 @@ export class Review {
     drawQueue(ui, inbox, { titleOf: (name) => this.titleOf(name), pick: (key) => inbox.pick(key) });
     drawMeter(ui, inbox);
     if (card && card.key !== this.shown) {
+      if (this.shown === null) this.takeKeys();
       this.shown = card.key;
       ui.trouble.hidden = true;
       this.reset(card);
@@ -254,6 +257,11 @@ export class Review {
     }
     if (!card) this.shown = null;
     this.drawCard();
+  }
+
+  /** The page's own boxes keep the keyboard after a choice; from the first card on it is for cards. */
+  takeKeys() {
+    this.ui.root.focus({ preventScroll: true });
   }
 
   /** @param {Card} card */

@@ -38,6 +38,8 @@ export class Inbox extends EventTarget {
     /** @type {Rest | null} */
     this.rest = null;
     this.decided = 0;
+    /** Decisions made here, those taken back not counted. */
+    this.made = 0;
     this.isLoading = false;
     this.isEmpty = false;
     this.trouble = "";
@@ -73,6 +75,8 @@ export class Inbox extends EventTarget {
     if (this.isLoading) return;
     this.isLoading = true;
     const asked = `${this.order}/${this.eventType}`;
+    const { made } = this;
+    const isSettled = this.outbox.count === 0;
     this.tell();
     const query = new URLSearchParams({ order: this.order, limit: String(CARDS), model: this.model, event_type: this.eventType });
     for (const { key } of this.cards) query.append("skip", key);
@@ -80,12 +84,14 @@ export class Inbox extends EventTarget {
     try {
       const told = await this.api.json(`${this.base}/queue?${query}`);
       if (asked === `${this.order}/${this.eventType}`) {
-        const known = new Set([...this.cards.map(({ key }) => key), ...this.onTheirWay()]);
+        // What was decided while the server was thinking may still be in its answer.
+        const known = new Set([...this.cards, ...this.history.map(({ card }) => card)].map(({ key }) => key));
         this.cards.push(...told.cards.filter((/** @type {Card} */ { key }) => !known.has(key)));
         this.isEmpty = this.cards.length === 0;
       }
       this.rest = told.rest;
-      this.decided = told.decided;
+      // An answer that crossed a decision may count it or not; ours is right until nothing is on its way.
+      if (isSettled && made === this.made) this.decided = told.decided;
       this.modelName = told.model.name;
       this.trouble = "";
     } catch (error) {
@@ -117,6 +123,7 @@ export class Inbox extends EventTarget {
     this.history.push({ verdict, card });
     this.history.splice(0, this.history.length - REMEMBERED);
     this.decided++;
+    this.made++;
     this.isEmpty = this.cards.length === 0;
     this.outbox.add(verdict);
     if (this.cards.length < FETCH_AT || this.history.length % REST_EVERY === 0) void this.load();
@@ -156,6 +163,7 @@ export class Inbox extends EventTarget {
       return;
     }
     this.decided--;
+    this.made--;
     this.cards = [card, ...this.cards.filter(({ key }) => key !== card.key)];
     this.isEmpty = false;
     this.tell();
@@ -193,6 +201,7 @@ export class Inbox extends EventTarget {
   onRefused({ verdict, message }) {
     this.history = this.history.filter((item) => item.verdict.id !== verdict.id);
     this.decided--;
+    this.made--;
     this.say(message);
   }
 

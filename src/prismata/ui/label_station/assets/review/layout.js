@@ -43,7 +43,7 @@ export function buildLayout(host, run) {
     button("edit", "E", "Edges"),
     button("undo", "Z", "Undo"),
     button("skip", "S", "Later"),
-    button("play", "Space", "Play"),
+    button("play", "Space", "Play or pause"),
   );
   const link = element("a", { class: "link", target: "_self" }, "Open in the label station");
   const saved = element("span", { class: "saved" }, element("span", { class: "dot" }), element("span", { class: "words" }));
@@ -67,7 +67,7 @@ export function buildLayout(host, run) {
     element("div", { class: "middle" }, screen, trouble, curve, element("div", { class: "bar" }, clock, speed, element("span", { class: "grow" }), saved)),
     element("div", { class: "right" }, heading, chips, about, decisions, watched, types, edges, tools, link),
   );
-  const root = element("div", { class: "inbox" }, element("div", { class: "bar head" }, order, filter, bulk), desk, empty, meter, toast);
+  const root = element("div", { class: "inbox", tabindex: "-1" }, element("div", { class: "bar head" }, order, filter, bulk), desk, empty, meter, toast);
   host.replaceChildren(root);
   return { root, screen, trouble, curve, clock, queue, heading, about, chips, decisions, watched, edges, types, tools, link, saved, order, filter, speed, bulk, meter, empty, toast, desk };
 }
@@ -133,7 +133,7 @@ export function drawQueue(ui, inbox, { titleOf, pick }) {
  */
 export function drawCard(ui, card, meant, { titleOf, domain, edge, modelName }) {
   const isStretch = !card.event_type;
-  ui.heading.textContent = isStretch ? "Does anything happen here?" : `Is this: ${titleOf(card.event_type)}?`;
+  ui.heading.textContent = isStretch ? "Does anything happen here?" : `Is this “${titleOf(card.event_type)}”?`;
   ui.chips.replaceChildren(...chipsOf(card).map((words) => element("span", { class: "chip" }, words)));
   const likely = card.probability === null ? "" : `, ${Math.round(card.probability * 100)} % likely`;
   const sure = card.score === null ? "" : ` · score ${card.score.toFixed(2)} (threshold ${(card.threshold ?? 0).toFixed(2)})${likely}`;
@@ -179,6 +179,13 @@ export function drawMeter(ui, inbox) {
     return;
   }
   const { precision, recall, missed, controls } = rest.estimate;
+  if (!controls) {
+    ui.meter.replaceChildren(
+      element("div", { class: "numbers" }, element("strong", {}, `Reviewed ${inbox.decided}`), element("span", { class: "soft" }, openWords(rest))),
+      element("p", { class: "soft" }, "How good the rest is will be known from random controls: every fourth card of “What teaches most” is one."),
+    );
+    return;
+  }
   ui.meter.replaceChildren(
     element("div", { class: "numbers" }, element("strong", {}, `Reviewed ${inbox.decided}`), element("span", { class: "soft" }, openWords(rest))),
     bar("Right, of what is shown in the rest", precision),
