@@ -24,6 +24,7 @@ COMMANDS = {
     "models": "List, show, promote and add models.",
     "export": "Write a model to a folder as ONNX.",
     "detect": "Find events in videos.",
+    "review": "Accept or reject what a model found.",
     "events": "Search the events of all videos.",
     "evaluate": "Measure a model against labels.",
     "domains": "List, check and create domain plugins.",
