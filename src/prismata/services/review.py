@@ -18,12 +18,11 @@ from prismata.catalog import (
     ReviewReason,
     VideoRecord,
 )
-from prismata.core.coverage import CoverageSpan
 from prismata.core.errors import ConflictError, InvalidInputError, NotFoundError
 from prismata.core.events import Event
-from prismata.core.operations import Operation, State, cover_state, inverse, own_fields
+from prismata.core.operations import Operation, State, inverse, own_fields
 from prismata.core.time import FrameTimeline, TimeSpan
-from prismata.services.annotate import LabelDesk
+from prismata.services.annotate import LabelDesk, cover_operation
 from prismata.services.review_items import (
     ReviewItem,
     RunShelf,
@@ -303,18 +302,8 @@ class ReviewDesk:
 
     def _watch(self, verdict: Verdict, video: VideoRecord, domain: str) -> list[Operation]:
         timeline = self._bench.timeline(video)
-        start_us, end_us = verdict.span.start_us, verdict.span.end_us
         coverage = self._bench.catalog.labels.sheet(video.id, domain).coverage
-        seen = (CoverageSpan(start_us, end_us, "watched"),)
-        cover = Operation(
-            verdict.id,
-            "review",
-            0,
-            "cover",
-            "",
-            cover_state(start_us, end_us, coverage),
-            cover_state(start_us, end_us, seen),
-        )
+        cover = cover_operation(verdict.id, verdict.span, coverage)
         made = [
             Operation(
                 _part_id(verdict.id, number),
