@@ -24,7 +24,7 @@ COMMANDS = {
     "models": "List, show, promote and add models.",
     "export": "Write a model to a folder as ONNX.",
     "detect": "Find events in videos.",
-    "events": "Search the events of all videos.",
+    "events": "Search the events of all videos; write them as tables, clips and reels.",
     "evaluate": "Measure a model against labels.",
     "domains": "List, check and create domain plugins.",
     "serve": "Open the workbench in the browser.",
