@@ -25,6 +25,7 @@ COMMANDS = {
     "export": "Write a model to a folder as ONNX.",
     "detect": "Find events in videos.",
     "events": "Search the events of all videos; write them as tables, clips and reels.",
+    "report": "Write what a model found as one HTML page.",
     "evaluate": "Measure a model against labels.",
     "domains": "List, check and create domain plugins.",
     "serve": "Open the workbench in the browser.",

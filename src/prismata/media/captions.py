@@ -31,7 +31,7 @@ class Caption:
     @property
     def height(self) -> int:
         """Rows of the picture that it covers."""
-        return self._strip.shape[0]
+        return int(self._strip.shape[0])
 
     def lay_over(self, planes: list[NDArray[np.uint8]]) -> None:
         """Write it into Y, U and V of a yuv420p picture, each `(h, w)` uint8."""

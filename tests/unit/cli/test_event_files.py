@@ -99,3 +99,18 @@ def test_ctrl_c_leaves_nothing_half_written(prismata, labelled, tmp_path, monkey
     assert answer.code == 130
     assert "Stopped. Nothing was written." in answer.err
     assert list(tmp_path.glob("*reel*")) == []
+
+
+def test_the_report_of_a_model_is_one_page(
+    prismata, bench, labelled, add_bundle, flashes, tmp_path
+):
+    model = add_bundle()
+    path = tmp_path / "r.html"
+    not_yet = prismata("report", model.name, "--to", path)
+    assert not_yet.code == 66
+    assert "has not been run; run `prismata detect" in not_yet.err
+    run_detection(bench, prepare_detection(bench, DetectRequest(labelled.id, model.id)))
+    answer = prismata("report", model.name, "--to", path, "--title", "My <day>", "--json")
+    assert answer.json["events"] == len(flashes.events)
+    assert "<h1>My &lt;day&gt;</h1>" in path.read_text()
+    assert prismata("report", model.name, "--to", path).code == 73
