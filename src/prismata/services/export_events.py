@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal, get_args
 
 from prismata.core.errors import InvalidInputError
@@ -20,6 +21,12 @@ from prismata.formats.result_rows import (
 from prismata.services.outgoing import Outgoing
 
 EventFormat = Literal["csv", "json", "parquet", "vtt"]
+MIME_TYPES: Mapping[EventFormat, str] = {
+    "csv": "text/csv",
+    "json": "application/json",
+    "parquet": "application/vnd.apache.parquet",
+    "vtt": "text/vtt",
+}
 EVENT_FORMATS: tuple[EventFormat, ...] = get_args(EventFormat)
 
 
@@ -82,6 +89,20 @@ def export_events(
             else:
                 target.write(_captions(list(rows), count))
     return count
+
+
+def exported(
+    outgoing: Iterable[Outgoing], file_format: EventFormat, *, provenance: Mapping[str, Any]
+) -> bytes:
+    """Return what `export_events` would write, for a download.
+
+    Raises:
+        UserError: As `export_events`.
+    """
+    with TemporaryDirectory(prefix="prismata-export-") as folder:
+        path = Path(folder) / "events"
+        export_events(outgoing, path, file_format, provenance=provenance)
+        return path.read_bytes()
 
 
 def _captions(rows: list[ResultRow], count: ResultCount) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from prismata._version import __version__
 from prismata.catalog import DetectionRunRecord, ModelRecord, VideoRecord
-from prismata.catalog.event_search import EventFilter, EventOrder
+from prismata.catalog.event_search import EventFilter, EventOrder, FoundEvent
 from prismata.core.errors import InvalidInputError, NotFoundError
 from prismata.core.events import Event
 from prismata.core.jobs import JobState
@@ -82,10 +82,23 @@ def searched(
         NotFoundError: If there is no such domain, or a frame table is missing.
         InvalidInputError: As the search.
     """
+    return as_outgoing(bench, all_events(bench, wanted, order=order))
+
+
+def as_outgoing(
+    bench: Workbench, events: Iterable[FoundEvent], *, with_frames: bool = True
+) -> Iterator[Outgoing]:
+    """Yield events that a search found, with everything that is told of them.
+
+    Args:
+        bench: The workbench.
+        events: What was found.
+        with_frames: Also the frames, for which each video's frame table is loaded.
+    """
     models, titles = model_names(bench), _titles()
     tables = FrameTables(bench)
     videos: dict[str, VideoRecord] = {}
-    for found in all_events(bench, wanted, order=order):
+    for found in events:
         record = found.record
         if record.video_id not in videos:
             videos[record.video_id] = bench.catalog.videos.get(record.video_id)
@@ -103,7 +116,7 @@ def searched(
             created_at=record.created_at,
             id=record.id,
         )
-        yield Outgoing(video, tables.with_frames(row, video))
+        yield Outgoing(video, tables.with_frames(row, video) if with_frames else row)
 
 
 def newest_runs(bench: Workbench, model: ModelRecord, video: str = "") -> list[DetectionRunRecord]:
@@ -156,7 +169,12 @@ def of_runs(
 
 
 def regrouped(
-    bench: Workbench, run: DetectionRunRecord, found: Regrouped, wanted: EventFilter | None = None
+    bench: Workbench,
+    run: DetectionRunRecord,
+    found: Regrouped,
+    wanted: EventFilter | None = None,
+    *,
+    with_frames: bool = True,
 ) -> list[Outgoing]:
     """Return the events of one run that were grouped already.
 
@@ -186,7 +204,7 @@ def regrouped(
             created_at=run.finished_at,
             id=known.id if known else "",
         )
-        outgoing.append(Outgoing(video, tables.with_frames(row, video)))
+        outgoing.append(Outgoing(video, tables.with_frames(row, video) if with_frames else row))
     return outgoing
 
 

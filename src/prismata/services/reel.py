@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from prismata.catalog import VideoRecord
 from prismata.core.errors import ConflictError, InvalidInputError
 from prismata.core.time import TimeSpan, format_time, to_seconds, to_us
 from prismata.formats.result_rows import ResultRow
-from prismata.media.cuts import Cut, FilmFacts, frames_of, write_film
+from prismata.media.cuts import MAX_SIDE, Cut, FilmFacts, film_size, frames_of, write_film
 from prismata.services.outgoing import FrameTables, Outgoing
 from prismata.services.workbench import Workbench
 
 CONTEXT_SECONDS = 1.0
 MAX_CONTEXT_SECONDS = 600.0
+KEPT_REELS = 8
 
 FilmProgress = Callable[[int, int, str], None]
 """Called with frames done, frames in all, and the name of the video at hand."""
@@ -75,11 +78,50 @@ def plan_scenes(outgoing: Sequence[Outgoing], around: Surroundings) -> list[Scen
     return scenes
 
 
-def scenes_seconds(scenes: Sequence[Scene]) -> float:
-    """Return how long a reel of these scenes gets, about: scenes end where their video does."""
-    return sum(
-        to_seconds(scene.span.clamped(scene.video.duration_us).duration_us) for scene in scenes
-    )
+def within(outgoing: Sequence[Outgoing], seconds: float) -> list[Outgoing]:
+    """Return the first events whose scenes last no longer than this together; at least one."""
+    chosen: list[Outgoing] = []
+    for item in outgoing:
+        scenes = plan_scenes([*chosen, item], Surroundings())
+        lengths = (scene.span.clamped(scene.video.duration_us).duration_us for scene in scenes)
+        if chosen and to_seconds(sum(lengths)) > seconds:
+            break
+        chosen.append(item)
+    return chosen
+
+
+def kept_reel(
+    bench: Workbench,
+    outgoing: Sequence[Outgoing],
+    *,
+    max_side: int,
+    on_progress: FilmProgress = lambda _done, _total, _name: None,
+) -> Path:
+    """Return a captioned reel from the cache folder, made now if nobody made it before.
+
+    The latest `KEPT_REELS` are kept.
+
+    Raises:
+        UserError: As `write_reel`.
+    """
+    path = reel_place(bench, outgoing, max_side)
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_reel(bench, outgoing, path, captions=True, max_side=max_side, on_progress=on_progress)
+        latest = sorted(path.parent.glob("*.mp4"), key=lambda item: item.stat().st_mtime)
+        for old in latest[:-KEPT_REELS]:
+            old.unlink(missing_ok=True)
+    return path
+
+
+def reel_place(bench: Workbench, outgoing: Sequence[Outgoing], max_side: int) -> Path:
+    """Return where `kept_reel` keeps the reel of these events; it need not be there."""
+    told = [
+        [item.video.sha256, item.row.video, item.row.title, *astuple(item.row.event)]
+        for item in outgoing
+    ]
+    digest = hashlib.sha256(json.dumps([max_side, told]).encode()).hexdigest()
+    return bench.settings.cache_dir / "reels" / f"{digest[:32]}.mp4"
 
 
 def write_reel(
@@ -89,7 +131,7 @@ def write_reel(
     *,
     around: Surroundings | None = None,
     captions: bool = False,
-    size: tuple[int, int] | None = None,
+    max_side: int = MAX_SIDE,
     on_progress: FilmProgress = lambda _done, _total, _name: None,
 ) -> FilmFacts:
     """Write one MP4 of all events, by video and time; it appears when it is complete.
@@ -100,7 +142,7 @@ def write_reel(
         path: Where to; an existing file is replaced at the end.
         around: What is shown around each event; by default a second before and after.
         captions: Burn in what happens, where and when.
-        size: `(width, height)`, even; by default what most of the scenes have.
+        max_side: Of the picture, in pixels; its shape is what most of the scenes have.
         on_progress: Called after each frame; an exception of it ends the work.
 
     Raises:
@@ -117,7 +159,7 @@ def write_reel(
         return write_film(
             cuts,
             path,
-            size=size,
+            size=film_size([cut.path for cut in cuts], max_side),
             on_progress=lambda done, total: on_progress(done, total, names(done)),
         )
 

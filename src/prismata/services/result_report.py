@@ -105,46 +105,48 @@ def write_model_report(
             f"in this report, for example {untouched[0]}."
         )
     failures = [_failure(item, item.bad) for item in ended if item.bad is not None]
-    return _write(
+    data = _collect(
         bench,
         model,
         found,
-        path,
         failures=failures,
         notes=notes,
         title=title or f"What {model.name} found",
         on_progress=lambda done, name: on_progress(len(good) + done, 2 * len(good), name),
     )
+    with written_whole(path) as unfinished:
+        unfinished.write_text(render_results(data), encoding="utf-8")
+    return ReportFacts(
+        len(data.videos), sum(len(item.events) for item in data.videos), len(data.failures)
+    )
 
 
-def write_run_report(
-    bench: Workbench, run: DetectionRunRecord, found: Regrouped, path: Path
-) -> ReportFacts:
-    """Write what one run found, grouped as it is shown now."""
+def run_report(bench: Workbench, run: DetectionRunRecord, found: Regrouped) -> str:
+    """Return the page of what one run found, grouped as it is shown now."""
     model = bench.catalog.models.get(run.model_id)
     video = bench.catalog.videos.get(run.video_id)
     title = f"What {model.name} found in {video.name}"
-    return _write(bench, model, [(run, found)], path, title=title)
+    return render_results(_collect(bench, model, [(run, found)], title=title))
 
 
-def _write(
+def _collect(
     bench: Workbench,
     model: ModelRecord,
     found: Sequence[tuple[DetectionRunRecord, Regrouped]],
-    path: Path,
     *,
     title: str,
     failures: Sequence[VideoFailure] = (),
     notes: Sequence[str] = (),
     on_progress: Callable[[int, str], None] = lambda _done, _name: None,
-) -> ReportFacts:
+) -> ResultsData:
     said = list(notes)
     videos = []
     a_video = max(1, min(MAX_STILLS_A_VIDEO, MAX_STILLS // max(1, len(found))))
     stills_left = MAX_STILLS
     decisions: Counter[str] = Counter()
     for number, (run, grouped) in enumerate(found, start=1):
-        outgoing = sorted(regrouped(bench, run, grouped), key=lambda item: item.row.event)
+        listed = regrouped(bench, run, grouped, with_frames=False)
+        outgoing = sorted(listed, key=lambda item: item.row.event)
         video = bench.catalog.videos.get(run.video_id)
         stills: dict[Event, bytes] = {}
         chosen = _surest([item.row.event for item in outgoing], min(a_video, stills_left))
@@ -169,7 +171,7 @@ def _write(
         bool(shown.still) for item in videos for shown in item.events
     ):
         said.append(f"Stills are of the surest events of each video, {MAX_STILLS} in all at most.")
-    data = ResultsData(
+    return ResultsData(
         title=title,
         event_types=found[0][1].event_types if found else (),
         videos=tuple(videos),
@@ -177,10 +179,6 @@ def _write(
         notes=tuple(said),
         provenance=_provenance(bench, model, found, decisions),
     )
-    page = render_results(data)
-    with written_whole(path) as unfinished:
-        unfinished.write_text(page, encoding="utf-8")
-    return ReportFacts(len(videos), sum(len(item.events) for item in videos), len(failures))
 
 
 def _newest(bench: Workbench, model: ModelRecord, part: str) -> tuple[list[_Ended], list[str]]:

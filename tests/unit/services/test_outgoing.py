@@ -18,6 +18,7 @@ from prismata.core.errors import (
 from prismata.core.events import Event
 from prismata.core.time import TimeSpan
 from prismata.formats import read_events_csv
+from prismata.media.facts import probe
 from prismata.media.readers import open_video
 from prismata.media.scanning import scan
 from prismata.services.detect import DetectRequest, prepare_detection, run_detection
@@ -26,9 +27,13 @@ from prismata.services.ingest import ingest_file
 from prismata.services.labels import ImportOptions, add_label, plan_label_import
 from prismata.services.outgoing import newest_runs, of_runs, provenance, searched
 from prismata.services.reel import (
+    KEPT_REELS,
     Surroundings,
     clip_name,
+    kept_reel,
     plan_scenes,
+    reel_place,
+    within,
     write_clips,
     write_reel,
 )
@@ -236,6 +241,26 @@ def test_what_cannot_be_shown_is_told(bench, video, tmp_path):
     with pytest.raises(InvalidInputError, match="-1 s cannot be shown"):
         Surroundings(-1_000_000, 0)
     assert not (tmp_path / "clips").exists()
+
+
+def test_a_reel_of_a_page_is_bounded_and_made_once(bench, numbered):
+    for seconds in (0.5, 1, 3, 5):
+        add_label(bench, numbered, "flashes", Event.point("flash", round(seconds * 1e6)))
+    events = search(bench)
+    starts = [item.row.event.start_us for item in within(events, 4.0)]
+    assert starts == [5_000_000, 3_000_000]
+    assert len(within(events, 0.1)) == 1
+    assert within([], 9) == []
+    path = kept_reel(bench, events[:1], max_side=160)
+    assert path == reel_place(bench, events[:1], 160)
+    assert path != reel_place(bench, events[:2], 160) != reel_place(bench, events[:2], 320)
+    assert (probe(path).width, probe(path).height) == (160, 120)
+    made = path.stat().st_mtime_ns
+    assert kept_reel(bench, events[:1], max_side=160).stat().st_mtime_ns == made
+    for side in range(20, 20 + 2 * KEPT_REELS, 2):
+        kept_reel(bench, events[:1], max_side=side)
+    assert len(list(path.parent.iterdir())) == KEPT_REELS
+    assert not path.exists()
 
 
 def test_a_clip_name_is_safe_on_every_system(bench, video):
