@@ -18,6 +18,7 @@ from prismata.catalog.labels import LabelLogRepository
 from prismata.catalog.leases import LeaseRepository
 from prismata.catalog.library import LibraryRepository
 from prismata.catalog.models import ModelRepository
+from prismata.catalog.reviews import ReviewRepository
 from prismata.catalog.runs import TrainingRunRepository
 from prismata.catalog.upgrades import bring_up_to_date, check_up_to_date
 from prismata.catalog.videos import VideoRepository
@@ -37,6 +38,7 @@ class Catalog:
         self.events = EventRepository(database)
         self.event_search = EventSearch(database)
         self.labels = LabelLogRepository(database)
+        self.reviews = ReviewRepository(database)
         self.annotators = AnnotatorRepository(database)
         self.library = LibraryRepository(database)
         self.datasets = DatasetRepository(database)

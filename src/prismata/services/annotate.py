@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from prismata.catalog import Change, Changes, LoadedLabels, VideoRecord
+from prismata.catalog import Change, Changes, LoadedLabels, ReviewDecision, VideoRecord
 from prismata.core.errors import InvalidInputError, NotFoundError
 from prismata.core.events import Event, check_attributes
 from prismata.core.operations import Operation, OperationResult, State, to_event
@@ -148,7 +148,8 @@ class LabelDesk:
         operations: Sequence[Operation],
         user: str,
         *,
-        since: int,
+        since: int | None,
+        decisions: Sequence[ReviewDecision] = (),
     ) -> Answer:
         """Apply operations in order and return when they are durable.
 
@@ -157,7 +158,8 @@ class LabelDesk:
             domain_name: The domain.
             operations: As the client made them; what was sent before is answered as then.
             user: Who made them.
-            since: Number of the last change that the client knows.
+            since: Number of the last change that the client knows; None = tell only these.
+            decisions: What the operations say about a model's candidates, stored with them.
 
         Raises:
             NotFoundError: If the domain does not exist, or the video is gone.
@@ -165,7 +167,13 @@ class LabelDesk:
         rules = self._rules(video_id, domain_name)
         with _said_in_words(video_id):
             results, changes = self._bench.catalog.labels.apply_and_tell(
-                video_id, domain_name, operations, user, rules, since=since
+                video_id,
+                domain_name,
+                operations,
+                user,
+                rules,
+                since=since,
+                decisions=decisions,
             )
         if any(result.status == "applied" for result in results):
             self._mirror.mark(video_id, domain_name)
