@@ -5,14 +5,13 @@ Both give the same rows, so every kind of output can be had of either.
 
 from __future__ import annotations
 
-import hashlib
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from prismata._version import __version__
-from prismata.catalog import DetectionRunRecord, ModelRecord, VideoRecord
+from prismata.catalog import DetectionRunRecord, ModelRecord, ReviewDecision, VideoRecord
 from prismata.catalog.event_search import EventFilter, EventOrder, FoundEvent
 from prismata.core.errors import InvalidInputError, NotFoundError
 from prismata.core.events import Event
@@ -22,8 +21,10 @@ from prismata.domains import DomainRegistry
 from prismata.formats.result_rows import ResultRow
 from prismata.services.event_search import all_events, model_names
 from prismata.services.regroup import Regrouped, regroup
+from prismata.services.review_items import card_of
 from prismata.services.workbench import Workbench
 
+_Place = tuple[str, int, int]
 KEPT_TIMELINES = 64
 RUN_FILTERS = ("event_type", "video", "min_score", "max_score", "min_seconds", "max_seconds")
 """What of a filter can be asked of events that are stored nowhere."""
@@ -70,6 +71,40 @@ class FrameTables:
         return replace(row, start_frame=first, end_frame=end)
 
 
+class Judgements:
+    """What reviewers decided of what models found, looked up by where it lies.
+
+    A decision is about a candidate of a model in a video, and becomes a label of its own; the
+    detection itself does not change, so what it is worth is told from here.
+
+    Args:
+        bench: The workbench.
+    """
+
+    def __init__(self, bench: Workbench) -> None:
+        self._bench = bench
+        self._known: dict[tuple[str, str], dict[_Place, ReviewDecision]] = {}
+
+    def told(self, row: ResultRow, video: VideoRecord, model_id: str | None) -> ResultRow:
+        """Return a detection's row with the newest decision about it; other rows as they are."""
+        if model_id is None or row.review_state != "none":
+            return row
+        decision = self._of(row.domain, video.id, model_id).get(_place(row.event))
+        if decision is None:
+            return row
+        return replace(row, review_state=decision.decision, reviewer=decision.reviewer)
+
+    def _of(self, domain: str, video_id: str, model_id: str) -> dict[_Place, ReviewDecision]:
+        if (video_id, model_id) not in self._known:
+            if len(self._known) >= KEPT_TIMELINES:
+                self._known.clear()
+            made = self._bench.catalog.reviews.list(domain, model_id=model_id, video_id=video_id)
+            self._known[video_id, model_id] = {
+                (item.event_type, item.start_us, item.end_us): item for item in made
+            }
+        return self._known[video_id, model_id]
+
+
 def searched(
     bench: Workbench,
     wanted: EventFilter,
@@ -96,7 +131,7 @@ def as_outgoing(
         with_frames: Also the frames, for which each video's frame table is loaded.
     """
     models, titles = model_names(bench), _titles()
-    tables = FrameTables(bench)
+    tables, judged = FrameTables(bench), Judgements(bench)
     videos: dict[str, VideoRecord] = {}
     for found in events:
         record = found.record
@@ -116,6 +151,7 @@ def as_outgoing(
             created_at=record.created_at,
             id=record.id,
         )
+        row = judged.told(row, video, record.model_id)
         yield Outgoing(video, tables.with_frames(row, video) if with_frames else row)
 
 
@@ -187,7 +223,7 @@ def regrouped(
         _place(item.event): item for item in bench.catalog.events.list(detection_run_id=run.id)
     }
     titles = {item.name: item.title for item in found.event_types}
-    tables = FrameTables(bench)
+    tables, judged = FrameTables(bench), Judgements(bench)
     outgoing = []
     for event in found.events:
         if wanted is not None and not _fits(event, video, wanted):
@@ -204,6 +240,7 @@ def regrouped(
             created_at=run.finished_at,
             id=known.id if known else "",
         )
+        row = judged.told(row, video, model.id)
         outgoing.append(Outgoing(video, tables.with_frames(row, video) if with_frames else row))
     return outgoing
 
@@ -233,15 +270,14 @@ def provenance(
 
 
 def describe_model(model: ModelRecord) -> dict[str, Any]:
-    """Return who a model is: versions, the digests of its files and one over all of them."""
-    files = dict(sorted(model.card.get("files", {}).items()))
-    listed = "".join(f"{digest}  {name}\n" for name, digest in files.items())
+    """Return who a model is: versions, the digests of its files and `ModelCard.digest`."""
+    card = card_of(model)
     return {
         "domain": model.domain,
         "domain_version": model.domain_version,
-        "dataset_version": model.card.get("dataset_version") or None,
-        "sha256": hashlib.sha256(listed.encode()).hexdigest() if files else None,
-        "files": files,
+        "dataset_version": card.dataset_version or None,
+        "sha256": card.digest if card.files else None,
+        "files": dict(sorted(card.files.items())),
     }
 
 
@@ -253,7 +289,7 @@ def _titles() -> dict[tuple[str, str], str]:
     }
 
 
-def _place(event: Event) -> tuple[str, int, int]:
+def _place(event: Event) -> _Place:
     return event.event_type, event.start_us, event.end_us
 
 

@@ -21,6 +21,7 @@ from prismata.formats import read_events_csv
 from prismata.media.facts import probe
 from prismata.media.readers import open_video
 from prismata.media.scanning import scan
+from prismata.services.annotate import LabelDesk
 from prismata.services.detect import DetectRequest, prepare_detection, run_detection
 from prismata.services.export_events import EVENT_FORMATS, export_events
 from prismata.services.ingest import ingest_file
@@ -37,6 +38,7 @@ from prismata.services.reel import (
     write_clips,
     write_reel,
 )
+from prismata.services.review import ReviewDesk, Verdict
 from prismata.testing.barcode import read_barcode, write_barcode_video
 
 
@@ -93,6 +95,27 @@ def test_runs_under_other_thresholds_keep_what_was_decided_of_the_same_events(
         list(of_runs(bench, [run], {}, EventFilter(reviewer="anna")))
     with pytest.raises(NotFoundError, match="no finished run on a video with 'x' in its name"):
         newest_runs(bench, bench.catalog.models.find("flash-detector"), "x")
+
+
+def test_what_reviewers_decided_is_told_with_the_detection(bench, video, detected):
+    desk = ReviewDesk(bench, LabelDesk(bench))
+    first = search(bench, origin="detection")[0].row
+    desk.decide(
+        Verdict(
+            id="f" * 32,
+            run_id=detected.id,
+            event_type="flash",
+            span=first.event.span,
+            decision="rejected",
+            reason="control",
+        ),
+        "anna",
+    )
+    told = {item.row.id: item.row for item in search(bench, origin="detection")}
+    assert (told[first.id].review_state, told[first.id].reviewer) == ("rejected", "anna")
+    assert sorted(row.review_state for row in told.values()) == ["none", "rejected"]
+    rows = [item.row for item in of_runs(bench, [detected], {})]
+    assert [row.reviewer for row in rows if row.review_state == "rejected"] == ["anna"]
 
 
 def test_csv_of_results_comes_back_as_labels_and_rejected_ones_as_hard_negatives(
