@@ -166,7 +166,7 @@ def test_nothing_is_left_of_a_film_that_was_stopped(tmp_path, source):
     (folder / "cut.mp4").write_bytes(b"before")
 
     def stop(done, total):
-        if done == 5:
+        if done == 70:  # the encoder holds the first ones back, and nothing would be written
             raise KeyboardInterrupt
 
     cut = Cut(path, timeline, TimeSpan(0, 3_000_000))

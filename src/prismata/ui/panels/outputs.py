@@ -169,7 +169,7 @@ def _show_reel(events: Sequence[Outgoing], name: str) -> None:
     with st.empty():
         path = kept_reel(workbench(), events, max_side=REEL_SIDE, on_progress=_Bar().move)
         st.download_button(
-            f"Highlight reel, {_megabytes(path)}",
+            f"Highlight reel, {_size_of(path)}",
             path.read_bytes,
             file_name=name,
             mime="video/mp4",
@@ -208,5 +208,6 @@ def _reel_help(shown: int, count: int) -> str:
     )
 
 
-def _megabytes(path: Path) -> str:
-    return f"{path.stat().st_size / 1e6:.1f} MB"
+def _size_of(path: Path) -> str:
+    size = path.stat().st_size
+    return f"{size / 1e6:.1f} MB" if size >= 100_000 else f"{size / 1e3:.0f} kB"
