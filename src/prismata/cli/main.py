@@ -24,6 +24,7 @@ COMMANDS = {
     "models": "List, show, promote and add models.",
     "export": "Write a model to a folder as ONNX.",
     "detect": "Find events in videos.",
+    "review": "Accept or reject what a model found.",
     "events": "Search the events of all videos; write them as tables, clips and reels.",
     "report": "Write what a model found as one HTML page.",
     "evaluate": "Measure a model against labels.",

@@ -148,6 +148,22 @@ class ReviewDesk:
             )
         return model
 
+    def item(self, key: str) -> ReviewItem:
+        """Return what is open under this key.
+
+        Raises:
+            NotFoundError: If nothing is: somebody judged it, or it never was there.
+        """
+        run = self._bench.catalog.detections.get(key.partition(":")[0])
+        model = self._bench.catalog.models.get(run.model_id)
+        for item in open_items(self._bench, self._shelf, model):
+            if item.key == key:
+                return item
+        raise NotFoundError(
+            f"nothing is open under the key {key!r}; somebody may have judged it, look at the "
+            "queue again"
+        )
+
     def curve(self, item: ReviewItem, span: TimeSpan) -> list[tuple[int, float]]:
         """Return `(time in microseconds, score)` of an item's event type inside a stretch."""
         if item.event is None:

@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("celery", reason="celery is not installed")
 
-# A process of its own, for it is stopped with a real signal: one that nobody heard would end pytest.
+# A process of its own, for it is stopped with a real signal, which would end pytest if unheard.
 WORKER = """
 import os, sys, threading, time
 
@@ -39,13 +39,17 @@ celery_dispatch.listen = set_up
 worker = Busy()
 began = time.monotonic()
 serve_jobs(worker, (ResourceClass.CPU,), "redis://127.0.0.1:1/0")
-print("gave its work back" if worker.stopped.is_set() and time.monotonic() - began < 30 else "worked on")
+in_time = time.monotonic() - began < 30
+print("gave its work back" if worker.stopped.is_set() and in_time else "worked on")
 """
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_work_is_given_back_while_celery_is_still_setting_up(number):
     done = subprocess.run(
-        [sys.executable, "-c", WORKER, str(int(number))], capture_output=True, text=True, check=False
+        [sys.executable, "-c", WORKER, str(int(number))],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "gave its work back\n", "")

@@ -45,7 +45,9 @@ def store_run(bench, tmp_path):
         run = bench.catalog.detections.start(video_id=video.id, model_id=model.id, settings={})
         key = f"detections/{run.id}/scores.npz"
         bench.storage.put_file(key, path)
-        rules = {name: rule.__class__(**_fields(rule)) for name, rule in card_of(model).rules.items()}
+        rules = {
+            name: rule.__class__(**_fields(rule)) for name, rule in card_of(model).rules.items()
+        }
         return bench.catalog.detections.finish(
             run.id,
             [],
@@ -104,9 +106,7 @@ def test_the_other_orders_show_only_what_reaches_the_threshold(desk, run):
     assert len(by_time) == 3
 
 
-def test_a_prediction_becomes_a_label_only_when_somebody_accepts_it(
-    bench, desk, video, run, model
-):
+def test_a_prediction_becomes_a_label_only_when_somebody_accepts_it(bench, desk, video, run, model):
     assert labels_of(bench, video) == []
     card = cards_by_score(desk.queue("flashes"))[0.52]
     made = desk.decide(verdict(card), "ada")
