@@ -48,6 +48,8 @@ class Catalog:
         self.jobs = JobRepository(database)
         self.leases = LeaseRepository(database)
         self.workers = WorkerRepository(database)
+        self.job_ends = database.job_ends
+        """Hears of every job whose end is written by this process."""
 
     @property
     def where(self) -> str:

@@ -51,6 +51,7 @@ EVENTS_SAVE_AS = "events.save"
 EVENTS_PAGES = "events.pages"
 EVENTS_ASKED = "events.asked"
 EVENTS_TABLE = "events.table"
+REEL = "reel"
 
 _NOTICES = "notices"
 _ADDRESSES = "addresses"
