@@ -10,7 +10,9 @@ from prismata.api.health import HealthRoute
 from prismata.api.jobs import JobRoute
 from prismata.api.labels import LabelRoutes
 from prismata.api.library import LibraryRoute
+from prismata.api.live import LiveRoute
 from prismata.api.media import MediaRoute
+from prismata.api.queue import QueueRoute
 from prismata.api.scores import ScoreRoutes
 from prismata.api.uploads import UploadRoute
 from prismata.api.video_material import VideoMaterialRoutes
@@ -37,6 +39,8 @@ def create_routes(bench: Workbench, secret: bytes) -> list[Route]:
             methods=["GET", "PUT", "PATCH"],
         ),
         Route("/api/model/{model_id}", BundleRoute(bench, secret).answer, methods=["GET"]),
+        Route("/api/detections/{run_id}/live", LiveRoute(bench, secret).answer, methods=["GET"]),
+        Route("/api/queue", QueueRoute(bench, secret).answer, methods=["GET", "POST"]),
         Route("/api/jobs/{job_id}", JobRoute(bench).answer, methods=["GET"]),
         Route("/api/health", HealthRoute(bench).answer, methods=["GET"]),
     ]

@@ -46,6 +46,9 @@ print("gave its work back" if worker.stopped.is_set() and time.monotonic() - beg
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_work_is_given_back_while_celery_is_still_setting_up(number):
     done = subprocess.run(
-        [sys.executable, "-c", WORKER, str(int(number))], capture_output=True, text=True, check=False
+        [sys.executable, "-c", WORKER, str(int(number))],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "gave its work back\n", "")
