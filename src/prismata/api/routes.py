@@ -26,6 +26,7 @@ def create_routes(bench: Workbench, secret: bytes) -> list[Route]:
         bench: What they answer from; they do not close it.
         secret: At least 32 random bytes; pages sign tokens with the same.
     """
+    uploads = UploadRoute(bench, secret)
     return [
         *VideoMaterialRoutes(bench, secret).routes(),
         *ScoreRoutes(bench, secret).routes(),
@@ -35,9 +36,10 @@ def create_routes(bench: Workbench, secret: bytes) -> list[Route]:
         Route("/api/video/{video_id}", MediaRoute(bench, secret).answer, methods=["GET"]),
         Route(
             "/api/upload/{upload_id}",
-            UploadRoute(bench, secret).answer,
-            methods=["GET", "PUT", "PATCH"],
+            uploads.answer,
+            methods=["GET", "PUT", "PATCH", "DELETE"],
         ),
+        Route("/api/uploads", uploads.list, methods=["GET"]),
         Route("/api/model/{model_id}", BundleRoute(bench, secret).answer, methods=["GET"]),
         Route("/api/detections/{run_id}/live", LiveRoute(bench, secret).answer, methods=["GET"]),
         Route("/api/queue", QueueRoute(bench, secret).answer, methods=["GET", "POST"]),

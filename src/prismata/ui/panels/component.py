@@ -54,10 +54,14 @@ _HTML = {
         "</div>\n"
     ),
     "upload": (
-        '<label class="drop">\n'
-        '  <input type="file" multiple accept="video/*,.mkv,.ts,.mts,.avi,.flv,.wmv">\n'
-        "  <span><b>Choose videos</b> or drop them here</span>\n"
-        "</label>\n"
+        '<div class="drop">\n'
+        '  <label><input type="file" multiple accept="video/*,.mkv,.ts,.mts,.avi,.flv,.wmv">'
+        "Choose videos</label>\n"
+        '  <label><input type="file" webkitdirectory>Choose a folder</label>\n'
+        "  <span>or drop them here</span>\n"
+        "</div>\n"
+        '<p class="unfinished" role="status" hidden></p>\n'
+        '<p class="sum" aria-live="polite"></p>\n'
         '<ul class="files" aria-live="polite"></ul>\n'
     ),
 }

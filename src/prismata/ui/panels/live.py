@@ -28,5 +28,6 @@ def show_live_run(video: VideoRecord, run: DetectionRunRecord) -> None:
             "duration_us": video.duration_us,
             "token": state.permission("video", video.id),
         },
+        on_expired_change=state.forget_permissions,
     )
     st.caption("The curve is the model's score so far, dashed its threshold. Click to seek.")

@@ -23,6 +23,7 @@ def show_upload(domain: str, *, on_video: Callable[[str], None] | None = None) -
         key=state.UPLOAD,
         data={"token": state.upload_permission(), "domain": domain},
         on_arrived_change=lambda: _choose_arrived(on_video),
+        on_expired_change=state.forget_permissions,
     )
 
 

@@ -130,6 +130,7 @@ def _show_queue() -> None:
             "submitted": st.session_state.get(state.QUEUE_SUBMITTED, 0),
         },
         on_opened_change=_open,
+        on_expired_change=state.forget_permissions,
     )
 
 

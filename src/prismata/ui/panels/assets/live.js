@@ -27,13 +27,14 @@ class Live {
     this.watcher.observe(this.canvas);
   }
 
-  update({ data }) {
+  update(component) {
+    const { data } = component;
     const isNew = this.data?.run_id !== data.run_id;
+    const isRenewed = this.data?.token !== data.token;
     this.data = data;
-    if (isNew) {
-      this.forget();
-      this.ask();
-    }
+    this.component = component;
+    if (isNew) this.forget();
+    if (isNew || isRenewed) this.ask();
   }
 
   forget() {
@@ -56,6 +57,7 @@ class Live {
       const news = await answer.json();
       if (this.closed || run !== this.data.run_id) return;
       if (answer.ok) this.take(news);
+      else if (answer.status === 403) this.component.setStateValue("expired", token);
       else this.told.textContent = news.error;
       ended = !answer.ok || news.ended;
     } catch {

@@ -51,13 +51,13 @@ class Queue {
     this.find("every").onchange = (event) => this.tickAll(event.target.checked);
     this.wake = () => document.hidden || this.ask();
     document.addEventListener("visibilitychange", this.wake);
-    this.ask();
   }
 
   update(component) {
-    const submitted = component.data.submitted !== this.component?.data.submitted;
+    const before = this.component?.data;
     this.component = component;
-    if (submitted) this.ask();
+    const { submitted, token } = component.data;
+    if (before?.submitted !== submitted || before?.token !== token) this.ask();
   }
 
   makeActions() {
@@ -90,13 +90,21 @@ class Queue {
         else if (this.lost) this.say("");
         this.lost = false;
         this.draw();
-      } else if (this.component) this.say(told.error);
+      } else if (answer.status === 403) this.renew();
+      else this.say(told.error);
     } catch {
       this.lost = true;
       this.say("The workbench does not answer; what runs goes on. Asking again …");
     }
     clearTimeout(this.timer);
     if (!this.closed) this.timer = setTimeout(() => document.hidden || this.ask(), EVERY_MS);
+  }
+
+  // After a restart of the workbench its page has to sign a new permission.
+  renew() {
+    if (!this.component || this.renewed === this.component.data.token) return;
+    this.renewed = this.component.data.token;
+    this.component.setStateValue("expired", this.renewed);
   }
 
   say(sentence) {
