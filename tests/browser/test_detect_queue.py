@@ -114,9 +114,7 @@ def test_files_are_sent_whatever_happens_to_the_workbench(
     story = tmp_path / "story.mp4"
     story.write_text("once upon a time " * 1000)
     page.goto(f"{server.url}/detect")
-    page.get_by_text("From this computer").click()
-    requests = []
-    page.on("request", lambda request: requests.append((request.method, request.url)))
+    from_this_computer(page)
     page.locator("input[accept^=video]").set_input_files([str(film), str(large), str(story)])
     page.locator(".files .done", has_text="film.mp4").wait_for()
     page.wait_for_function(
@@ -141,7 +139,7 @@ def test_after_a_closed_page_the_same_file_goes_on_where_it_stopped(
     padding = 20 * 2**20
     film.write_bytes(film.read_bytes() + padding.to_bytes(4, "big") + b"free" + bytes(padding - 8))
     page.goto(f"{server.url}/detect")
-    page.get_by_text("From this computer").click()
+    from_this_computer(page)
     page.route(
         "**/api/upload/*", lambda route: route.abort() if halfway(page) else route.continue_()
     )
@@ -151,7 +149,7 @@ def test_after_a_closed_page_the_same_file_goes_on_where_it_stopped(
     page.on("dialog", lambda dialog: dialog.accept())
     page.goto("about:blank")
     page.goto(f"{server.url}/detect")
-    page.get_by_text("From this computer").click()
+    from_this_computer(page)
     page.get_by_text(re.compile(r"Not finished: film\.mp4 \(\d+ %\)")).wait_for()
     offsets = []
     page.on("request", lambda asked: offsets.append(asked.headers.get("upload-offset")))
@@ -160,6 +158,11 @@ def test_after_a_closed_page_the_same_file_goes_on_where_it_stopped(
     sent = [int(offset) for offset in offsets if offset is not None]
     assert min(sent) >= 8 * 2**20, "what was there was not sent again"
     assert bench.catalog.videos.find("film.mp4").size_bytes == film.stat().st_size
+
+
+def from_this_computer(page):
+    page.get_by_text("From this computer", exact=True).click()
+    page.get_by_text("Choose videos").wait_for()
 
 
 def halfway(page):

@@ -31,6 +31,11 @@ def live_news(
     job = bench.catalog.jobs.get(run.job_id) if run.job_id else None
     card = ModelCard.from_json(json.dumps(bench.catalog.models.get(run.model_id).card))
     parts = bench.catalog.live_scores.since(run.id, part)
+    starts_anew = False
+    if part and not parts:
+        everything = bench.catalog.live_scores.since(run.id)
+        starts_anew = not everything or everything[-1].number < part
+        parts = everything if starts_anew else []
     told: dict[str, Any] = {
         "state": run.state.value,
         "ended": run.state is not JobState.RUNNING,
@@ -38,7 +43,8 @@ def live_news(
         "progress": round(job.progress, 4) if job else 0.0,
         "event_types": [{"name": item.name, "title": item.title} for item in card.event_types],
         "thresholds": _thresholds(card, run),
-        "part": parts[-1].number if parts else part,
+        "starts_anew": starts_anew and run.state is JobState.RUNNING,
+        "part": parts[-1].number if parts else (0 if starts_anew else part),
         "times_us": [time for item in parts for time in item.times_us],
         "scores": [list(row) for item in parts for row in item.scores],
         "event_count": run.event_count,

@@ -2,6 +2,7 @@
 // Nothing that is there is drawn anew: the chosen event, the focus and the scroll stay.
 
 const EVERY_MS = 500;
+const RENEW_MS = 2000;
 const LANE = 46;
 const COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"];
 const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
@@ -50,6 +51,7 @@ class Live {
     clearTimeout(this.timer);
     const { run_id: run, token } = this.data;
     let ended = false;
+    let wait = EVERY_MS;
     try {
       const answer = await fetch(`/api/detections/${run}/live?part=${this.part}&events=${this.count}`, {
         headers: { "x-prismata-token": token },
@@ -57,13 +59,15 @@ class Live {
       const news = await answer.json();
       if (this.closed || run !== this.data.run_id) return;
       if (answer.ok) this.take(news);
-      else if (answer.status === 403) this.component.setStateValue("expired", token);
-      else this.told.textContent = news.error;
-      ended = !answer.ok || news.ended;
+      else if (answer.status === 403) {
+        wait = RENEW_MS; // after a restart, until the page has signed a new permission
+        this.component.setStateValue("expired", performance.now());
+      } else this.told.textContent = news.error;
+      ended = answer.ok ? news.ended : answer.status !== 403;
     } catch {
       this.told.textContent = "The workbench does not answer; asking again …";
     }
-    if (!ended && !this.closed) this.timer = setTimeout(() => this.ask(), EVERY_MS);
+    if (!ended && !this.closed) this.timer = setTimeout(() => this.ask(), wait);
   }
 
   take(news) {
@@ -73,6 +77,10 @@ class Live {
       return;
     }
     this.attempt = news.attempt;
+    if (news.starts_anew) {
+      this.times = [];
+      this.scores = [];
+    }
     this.types = news.event_types;
     this.thresholds = news.thresholds;
     this.part = news.part;

@@ -2,6 +2,7 @@
 // Rows are kept by job and changed in place: what is ticked, focused and scrolled to stays.
 
 const EVERY_MS = 1000;
+const RENEW_MS = 2000;
 const ACTIONS = [
   ["cancel", "Cancel", ["waiting", "paused", "running"], "Stops it; labels and earlier results stay."],
   ["retry", "Try again", ["failed", "cancelled"], "Asks for the same again, as a new job."],
@@ -102,9 +103,10 @@ class Queue {
 
   // After a restart of the workbench its page has to sign a new permission.
   renew() {
-    if (!this.component || this.renewed === this.component.data.token) return;
-    this.renewed = this.component.data.token;
-    this.component.setStateValue("expired", this.renewed);
+    const now = performance.now();
+    if (!this.component || now - (this.renewedAt ?? -RENEW_MS) < RENEW_MS) return;
+    this.renewedAt = now;
+    this.component.setStateValue("expired", now); // another value each time: one may get lost
   }
 
   say(sentence) {
