@@ -162,7 +162,7 @@ def test_after_a_closed_page_the_same_file_goes_on_where_it_stopped(
 
 def from_this_computer(page):
     page.get_by_text("From this computer", exact=True).click()
-    page.get_by_text("Choose videos").wait_for()
+    page.get_by_text("Choose videos", exact=True).wait_for()
 
 
 def halfway(page):

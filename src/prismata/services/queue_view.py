@@ -73,6 +73,9 @@ def look_at_queue(bench: Workbench, *, now: datetime | None = None) -> QueueView
     times = estimate([_clocked(item, now) for item in found], max(1, slots))
     detections = [_row(item, times, now) for item in found]
     rows = [*_intakes(bench, now), *detections]
+    rows.sort(
+        key=lambda row: row.job.finished_at is not None
+    )  # a stable sort: what is active first
     counts: dict[str, int] = {}
     for row in rows:
         counts[row.state] = counts.get(row.state, 0) + 1

@@ -197,7 +197,7 @@ class Queue {
     line.classList.toggle("opened", this.openedId === row.id);
     put(at("open"), row.video);
     at("open").disabled = !row.run_id;
-    put(at("model"), row.kind === "intake" ? "to be taken in" : row.model);
+    put(at("model"), row.kind === "intake" ? "not in the library yet" : row.model);
     put(at("word"), row.state);
     at("word").dataset.state = row.state;
     const runs = row.state === "running" || row.state === "stopping";
