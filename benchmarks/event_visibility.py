@@ -120,7 +120,7 @@ def measure(folder: Path, seconds: int) -> None:
         reader = Reader(bench, prepared.run.id)
         outcome = start_detection(bench, prepared).wait(600)
         reader.stop()
-    told = {"state": outcome.state.value if outcome else "none"}
+    told: dict[str, Any] = {"state": outcome.state.value if outcome else "none"}
     sent = [json.loads(line) for line in notes.read_text().splitlines()]
     for kind in ("event", "scores"):
         waits = [

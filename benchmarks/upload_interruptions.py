@@ -129,8 +129,8 @@ def measure(folder: Path, size: int) -> None:
         idle = {served.process.pid: served.rss_mb}
         memory = Memory(served)
         began = time.monotonic()
-        offset, sending = 0, True
-        while sending:
+        offset, sent_after = 0, 0.0
+        while True:
             if "cut" in interruptions and offset >= interruptions["cut"]:
                 del interruptions["cut"]
                 cut_in_the_middle(served, film, offset)
@@ -155,8 +155,9 @@ def measure(folder: Path, size: int) -> None:
                 content=film.read(offset, end - offset),
             )
             answer.raise_for_status()
-            sending = answer.status_code != 200
-            offset = min(size, end)
+            if answer.status_code == 200:
+                break
+            offset = end
         told = answer.json()
         seconds = time.monotonic() - began
         memory.stop()
