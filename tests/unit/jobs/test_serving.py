@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("celery", reason="celery is not installed")
 
-# A process of its own, for it is stopped with a real signal: unheard, that would end pytest.
+# A process of its own, for it is stopped with a real signal, which would end pytest if unheard.
 WORKER = """
 import os, sys, threading, time
 
@@ -39,8 +39,8 @@ celery_dispatch.listen = set_up
 worker = Busy()
 began = time.monotonic()
 serve_jobs(worker, (ResourceClass.CPU,), "redis://127.0.0.1:1/0")
-is_quick = time.monotonic() - began < 30
-print("gave its work back" if worker.stopped.is_set() and is_quick else "worked on")
+in_time = time.monotonic() - began < 30
+print("gave its work back" if worker.stopped.is_set() and in_time else "worked on")
 """
 
 
