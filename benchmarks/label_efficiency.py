@@ -131,9 +131,9 @@ def measure_whole(
 ) -> list[dict[str, Any]]:
     """Train on all labels; features are kept from an earlier training, which is not counted."""
     shutil.rmtree(folder, ignore_errors=True)
-    with _bench(arguments, folder) as bench:
-        videos = _take_in(bench, footage)
-        _label(bench, footage.all, videos, {})
+    with open_bench(arguments, folder) as bench:
+        videos = take_in(bench, footage)
+        label_videos(bench, footage.all, videos, {})
         _train(bench, videos, footage, "linear_probe", {"epochs": 1}, 0)
         return [
             _measure(bench, videos, footage, architecture, arguments, 0)
@@ -152,12 +152,12 @@ def measure_seed(
     random.Random(seed).shuffle(order)  # noqa: S311 - a reproducible order, not a secret
     tests = [video for part in footage.tests.values() for video in part]
     rows = []
-    with _bench(arguments, folder) as bench:
-        videos = _take_in(bench, footage)
-        _label(bench, tests, videos, {})
+    with open_bench(arguments, folder) as bench:
+        videos = take_in(bench, footage)
+        label_videos(bench, tests, videos, {})
         for labels in arguments.labels:
             labelled, until = first_labels(order, labels)
-            _label(bench, labelled, videos, until)
+            label_videos(bench, labelled, videos, until)
             for architecture in arguments.architecture:
                 row = _measure(bench, videos, footage, architecture, arguments, seed)
                 row |= {"labels": labels, "videos": len(labelled)}
@@ -187,7 +187,7 @@ def first_labels(
     return labelled, until
 
 
-def _label(
+def label_videos(
     bench: Workbench,
     rendered: Sequence[SynthVideo],
     videos: Mapping[str, VideoRecord],
@@ -275,7 +275,8 @@ def _train(
     return trained_model(bench, outcome), outcome.result["seconds"]
 
 
-def _bench(arguments: argparse.Namespace, folder: Path) -> Workbench:
+def open_bench(arguments: argparse.Namespace, folder: Path) -> Workbench:
+    """Open a library of its own in a folder, with the published weights."""
     weights = arguments.realdata / "weights"
     if not weights.is_dir():
         sys.exit(f"there are no weights in {weights}; name their folder's parent with --realdata")
@@ -284,7 +285,8 @@ def _bench(arguments: argparse.Namespace, folder: Path) -> Workbench:
     )
 
 
-def _take_in(bench: Workbench, footage: Footage) -> dict[str, VideoRecord]:
+def take_in(bench: Workbench, footage: Footage) -> dict[str, VideoRecord]:
+    """Take all videos into the library; return them by name."""
     videos = {}
     paths = [video.path for video in footage.all]
     for result in ingest_files(bench, paths, base=footage.folder, domain=DOMAIN):
@@ -294,7 +296,7 @@ def _take_in(bench: Workbench, footage: Footage) -> dict[str, VideoRecord]:
     return videos
 
 
-def _spread(values: Sequence[float]) -> Mark:
+def spread(values: Sequence[float]) -> Mark:
     """Return the mean with its 95 % interval over seeds, Student's t, within 0 and 1."""
     mean = statistics.mean(values)
     if len(values) < 2:
@@ -306,10 +308,11 @@ def _spread(values: Sequence[float]) -> Mark:
 def _marks(rows: Sequence[Mapping[str, Any]], architecture: str, key: str) -> list[Mark]:
     mine = [row for row in rows if row["architecture"] == architecture]
     numbers = dict.fromkeys(row["labels"] for row in mine)
-    return [_spread([row[key] for row in mine if row["labels"] == n]) for n in numbers]
+    return [spread([row[key] for row in mine if row["labels"] == n]) for n in numbers]
 
 
-def _shown(mark: Mark) -> str:
+def shown(mark: Mark) -> str:
+    """Return a share and its interval in percent."""
     return f"{100 * mark.value:.1f} ({100 * mark.low:.0f}-{100 * mark.high:.0f})"
 
 
@@ -328,7 +331,7 @@ def _table(rows: Sequence[Mapping[str, Any]], arguments: argparse.Namespace) -> 
     lines = [f"| labels | {' | '.join(names)} |", "| ---: |" + " ---: |" * len(names)]
     columns = [_marks(rows, a, key) for a in arguments.architecture for key in TESTS]
     for number, labels in enumerate(arguments.labels):
-        lines.append(f"| {labels} | {' | '.join(_shown(c[number]) for c in columns)} |")
+        lines.append(f"| {labels} | {' | '.join(shown(c[number]) for c in columns)} |")
     return "\n".join(lines)
 
 

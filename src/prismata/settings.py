@@ -7,6 +7,7 @@ default below.
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Any, Literal
@@ -123,6 +124,15 @@ class Settings(BaseSettings):
     stall_seconds: float = Field(
         120.0, gt=0, description="A child that reports no progress for this long is stopped."
     )
+    webhook_url: SecretStr = Field(
+        SecretStr(""),
+        description="http or https address that is told, by a POST with JSON, when a detection or "
+        "training has ended; empty = none.",
+    )
+    webhook_secret: SecretStr = Field(
+        SecretStr(""),
+        description="Signs these messages: header `X-Prismata-Signature`, HMAC-SHA256 of the body.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "WARNING", description="What is logged to standard error."
     )
@@ -135,6 +145,15 @@ class Settings(BaseSettings):
         if word != "auto" and not (word.isascii() and word.isdigit() and int(word) >= 1):
             raise ValueError(f"must be auto or a whole number from 1, not {word!r}")
         return word
+
+    @field_validator("webhook_url")
+    @classmethod
+    def _check_webhook(cls, value: SecretStr) -> SecretStr:
+        """Take an address of the web, or nothing; the message never repeats it."""
+        url = value.get_secret_value()
+        if url and not re.match(r"https?://[^/\s]", url):
+            raise ValueError("must be an http:// or https:// address")
+        return value
 
     @classmethod
     def settings_customise_sources(
@@ -164,6 +183,7 @@ class Settings(BaseSettings):
         for name in ("database_url", "broker_url"):
             values[name] = getattr(self, name).get_secret_value()
         values["dispatcher"] = "none"  # a child starts no jobs of its own
+        values["webhook_url"] = values["webhook_secret"] = ""  # and tells nobody of their end
         return values
 
     @property

@@ -13,6 +13,7 @@ from prismata.core.processes import this_process
 from prismata.domains import DomainRegistry
 from prismata.jobs import ChildSupervisor, JobEngine, JobRunner, Worker, WorkerTerms
 from prismata.jobs.dispatch import Dispatcher, LocalDispatcher, NoDispatcher
+from prismata.jobs.webhook import Webhook
 from prismata.services.assignments import job_handlers
 from prismata.services.workbench import Workbench
 from prismata.settings import Settings, load_settings
@@ -49,6 +50,10 @@ def _assemble(settings: Settings) -> tuple[Workbench, JobRunner]:
         settings=settings, storage=open_storage(settings), catalog=catalog, jobs=engine
     )
     runner.handlers = job_handlers(bench)
+    if url := settings.webhook_url.get_secret_value():
+        webhook = Webhook(url, settings.webhook_secret.get_secret_value())
+        catalog.job_ends.listen(webhook.job_ended)
+        bench.at_close(webhook.close)
     return bench, runner
 
 

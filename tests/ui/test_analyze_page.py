@@ -5,6 +5,7 @@ import pytest
 
 from prismata.core.jobs import JobState
 from prismata.core.scores import ScoreTrack
+from prismata.media.scanning import scan
 from prismata.services import detect_model
 from prismata.services.detect import (
     DetectRequest,
@@ -177,7 +178,30 @@ def test_a_selected_event_is_shown_by_the_player(open_page, bench, video, model)
 def test_results_can_be_taken_along(open_page, bench, video, model):
     detect(bench, video, model)
     labels = [item.proto.label for item in open_page("analyze").test.get("download_button")]
-    assert labels == ["Result as JSON", "Events as CSV"]
+    assert labels == [
+        "Result as JSON",
+        "Events as CSV",
+        "Events as JSON",
+        "Captions as WebVTT",
+        "Report (HTML)",
+    ]
+
+
+def test_a_reel_is_made_when_somebody_asks_for_it(open_page, bench, video, model, flashes):
+    detect(bench, video, model)
+    page = open_page("analyze")
+    page.press("Make a highlight reel")
+    labels = [item.proto.label for item in page.test.get("download_button")]
+    assert labels[-1].endswith(" kB")
+    (path,) = (bench.settings.cache_dir / "reels").iterdir()
+    made = scan(path).timeline
+    assert 2_000_000 <= made.duration_us <= video.duration_us
+    before = path.stat().st_mtime_ns
+    assert "Highlight reel" in page.run().test.get("download_button")[-1].proto.label
+    assert path.stat().st_mtime_ns == before, "it is made once"
+    page.test.slider[0].set_value(0.99)
+    page.run()
+    assert "Make a highlight reel" in page.buttons()
 
 
 def test_a_video_that_arrives_by_upload_is_chosen(open_page, bench, video, model, uneven_flashes):

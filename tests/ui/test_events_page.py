@@ -89,3 +89,15 @@ def test_a_date_that_is_none_is_told_in_one_sentence(open_page, labelled):
     page.run()
     assert "'yesterday' is no date" in page.words
     assert state.EVENTS_SINCE in page.test.session_state
+
+
+def test_what_is_found_can_be_taken_along_as_tables_and_a_reel(open_page, bench, labelled):
+    page = open_page("events")
+    labels = [item.proto.label for item in page.test.get("download_button")]
+    assert labels == ["Events as CSV", "Events as JSON", "Events as Parquet"]
+    page.press("Make a highlight reel")
+    labels = [item.proto.label for item in page.test.get("download_button")]
+    assert labels[-1].endswith(" kB")
+    for found in bench.catalog.events.list(origin="annotation"):
+        bench.catalog.events.set_review_state(found.id, "rejected", "anna", found.revision)
+    assert "Make a highlight reel" not in open_page("events").buttons()

@@ -28,7 +28,6 @@ from prismata.core.operations import (
     parse_operation,
 )
 from prismata.services.annotate import Answer, LabelDesk
-from prismata.services.workbench import Workbench
 
 MAX_OPERATIONS = 500
 
@@ -47,14 +46,13 @@ class LabelRoutes:
     """Answers below `/api/labels/{video_id}/{domain}`.
 
     Args:
-        bench: The workbench.
         secret: What tokens were signed with.
+        desk: Takes the edits.
     """
 
-    def __init__(self, bench: Workbench, secret: bytes) -> None:
+    def __init__(self, secret: bytes, desk: LabelDesk) -> None:
         self._secret = secret
-        self._desk = LabelDesk(bench)
-        self._desk.catch_up()
+        self._desk = desk
 
     def routes(self) -> list[Route]:
         """Return the routes."""

@@ -13,9 +13,11 @@ from prismata.api.library import LibraryRoute
 from prismata.api.live import LiveRoute
 from prismata.api.media import MediaRoute
 from prismata.api.queue import QueueRoute
+from prismata.api.review import ReviewRoutes
 from prismata.api.scores import ScoreRoutes
 from prismata.api.uploads import UploadRoute
 from prismata.api.video_material import VideoMaterialRoutes
+from prismata.services.annotate import LabelDesk
 from prismata.services.workbench import Workbench
 
 
@@ -27,10 +29,13 @@ def create_routes(bench: Workbench, secret: bytes) -> list[Route]:
         secret: At least 32 random bytes; pages sign tokens with the same.
     """
     uploads = UploadRoute(bench, secret)
+    labels = LabelDesk(bench)
+    labels.catch_up()
     return [
         *VideoMaterialRoutes(bench, secret).routes(),
         *ScoreRoutes(bench, secret).routes(),
-        *LabelRoutes(bench, secret).routes(),
+        *LabelRoutes(secret, labels).routes(),
+        *ReviewRoutes(bench, secret, labels).routes(),
         Route("/api/library", LibraryRoute(bench, secret).answer, methods=["GET"]),
         Route("/api/annotator", AnnotatorRoute(bench, secret).answer, methods=["GET", "PUT"]),
         Route("/api/video/{video_id}", MediaRoute(bench, secret).answer, methods=["GET"]),

@@ -31,6 +31,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from prismata.catalog.job_ends import JobEnds
 from prismata.core.errors import (
     ConflictError,
     InternalError,
@@ -113,6 +114,7 @@ class Database:
         self.is_sqlite = url.get_backend_name() == "sqlite"
         self.where = describe_url(url)
         self.now = clock
+        self.job_ends = JobEnds()
         self._secret = url.password or ""
         if self.is_sqlite:
             self._make_folder(Path(url.database or ""))

@@ -81,7 +81,8 @@ class JobRepository:
             "needs_mb": needs_mb,
         }
         with self._database.write() as session:
-            reap_lost(session, self._database)  # by itself: a refusal below would undo it
+            reaped = reap_lost(session, self._database)  # by itself: a refusal below would undo it
+        self._database.job_ends.tell(reaped)
         for _ in range(_RACES):
             try:
                 with self._database.write() as session:
@@ -139,7 +140,9 @@ class JobRepository:
                 raise ConflictError(f"the job {job_id!r} has just been changed; try again")
             if row.state is JobState.CANCELLED:
                 end_runs_of(session, row, now)
-            return job_record(row)
+            record = job_record(row)
+        self._database.job_ends.tell([record])
+        return record
 
     def get(self, job_id: str) -> JobRecord:
         """Return the job with this id.

@@ -25,9 +25,11 @@ from prismata.catalog.label_records import (
 from prismata.catalog.label_restoring import LabelsThen, labels_after, restore_operations
 from prismata.catalog.label_writing import LabelRules, LabelTransaction
 from prismata.catalog.lookup import get_row
+from prismata.catalog.records import ReviewDecision
+from prismata.catalog.reviews import keep_decisions, undo_decisions
 from prismata.catalog.schema import EventRow, LabelOperationRow, LabelSheetRow, VideoRow
 from prismata.core.coverage import coverage_from_json
-from prismata.core.errors import InvalidInputError
+from prismata.core.errors import InvalidInputError, NotFoundError
 from prismata.core.events import check_name
 from prismata.core.operations import Operation, OperationResult
 
@@ -76,10 +78,19 @@ class LabelLogRepository:
         rules: LabelRules,
         *,
         since: int | None,
+        decisions: Sequence[ReviewDecision] = (),
     ) -> tuple[Results, Changes]:
         """Do as `apply` and return the changes after number `since` too, one's own among them.
 
-        None: only those that these operations made.
+        Args:
+            video_id: The video.
+            domain: The domain.
+            operations: In order.
+            author: Who edits.
+            rules: What may be labelled.
+            since: None: only the changes that these operations made.
+            decisions: What the operations with their ids say about a model's candidates; kept where
+                the operation was applied.
 
         Raises:
             NotFoundError: If there is no such video.
@@ -89,6 +100,15 @@ class LabelLogRepository:
             seq = transaction.seq
             results = transaction.apply(operations, rules)
             transaction.finish(rules.domain_version)
+            applied = {result.id for result in results if result.status == "applied"}
+            keep_decisions(
+                transaction.session,
+                [item for item in decisions if item.id in applied],
+                author,
+                self._database.now(),
+            )
+            undone = [item.undoes for item in operations if item.undoes and item.id in applied]
+            undo_decisions(transaction.session, undone, self._database.now())
             if since is None or since == seq:
                 own = transaction.changes()
                 told = Changes(transaction.seq, own if len(own) <= MAX_CHANGES else None)
@@ -183,6 +203,18 @@ class LabelLogRepository:
         with self._database.read() as session:
             get_row(session, VideoRow, video_id, "video")
             return [_to_change(row) for row in session.scalars(query)]
+
+    def change(self, operation_id: str) -> tuple[str, str, Change]:
+        """Return video id, domain and what an operation did.
+
+        Raises:
+            NotFoundError: If no such operation was applied.
+        """
+        with self._database.read() as session:
+            row = get_row(session, LabelOperationRow, operation_id, "change of labels")
+            if row.seq is None:
+                raise NotFoundError(f"the operation {operation_id!r} changed nothing")
+            return row.video_id, row.domain, _to_change(row)
 
     def state_at(self, video_id: str, domain: str, seq: int) -> LabelsThen:
         """Return labels, coverage and sheet as they were after change `seq`; 0: at the beginning.

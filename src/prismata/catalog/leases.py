@@ -294,7 +294,9 @@ class LeaseRepository:
             _end_attempt_row(session, row, ended)
             if row.state is JobState.FAILED or row.state is JobState.CANCELLED:
                 end_runs_of(session, row, now, peak_rss_mb)
-            return job_record(row)
+            record = job_record(row)
+        self._database.job_ends.tell([record])
+        return record
 
     def reap(self, is_lost: LostRule | None = None) -> list[JobRecord]:
         """Take running jobs back that nobody runs any more; return them as they stand now.
@@ -308,7 +310,8 @@ class LeaseRepository:
                 has run out.
         """
         with self._database.write() as session:
-            return reap_lost(session, self._database, is_lost)
+            reaped = reap_lost(session, self._database, is_lost)
+        return self._database.job_ends.tell(reaped)
 
     def running(self) -> list[tuple[JobRecord, AttemptRecord | None]]:
         """Return the running jobs, each with the attempt that is being made."""

@@ -21,6 +21,7 @@ from prismata.catalog.library import LibraryRepository
 from prismata.catalog.live_scores import LiveScoresRepository
 from prismata.catalog.models import ModelRepository
 from prismata.catalog.queue_order import QueueOrder
+from prismata.catalog.reviews import ReviewRepository
 from prismata.catalog.runs import TrainingRunRepository
 from prismata.catalog.upgrades import bring_up_to_date, check_up_to_date
 from prismata.catalog.videos import VideoRepository
@@ -40,6 +41,7 @@ class Catalog:
         self.events = EventRepository(database)
         self.event_search = EventSearch(database)
         self.labels = LabelLogRepository(database)
+        self.reviews = ReviewRepository(database)
         self.annotators = AnnotatorRepository(database)
         self.library = LibraryRepository(database)
         self.datasets = DatasetRepository(database)
@@ -52,6 +54,8 @@ class Catalog:
         self.detection_queue = DetectionQueue(database)
         self.live_scores = LiveScoresRepository(database)
         self.workers = WorkerRepository(database)
+        self.job_ends = database.job_ends
+        """Hears of every job whose end is written by this process."""
 
     @property
     def where(self) -> str:

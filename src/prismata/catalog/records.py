@@ -21,6 +21,13 @@ EventOrigin = Literal["annotation", "detection"]
 ReviewState = Literal["none", "accepted", "rejected", "corrected", "unsure"]
 """What a person decided; a rejected annotation is a hard negative: surely *not* an event."""
 
+Decision = Literal["accepted", "corrected", "rejected", "unsure", "watched"]
+"""`watched`: of a stretch in which the model saw nothing; `found` says what a person saw there."""
+
+ReviewReason = Literal["control", "doubt", "score", "time", "bulk"]
+"""Why it was looked at: drawn at random, most doubtful, next by score or by time; or, `bulk`, not
+at all: one of many that were accepted at once."""
+
 Split = Literal["train", "val", "test"]
 
 ModelKind = Literal["bundle", "foreign_onnx", "checkpoint"]
@@ -126,6 +133,41 @@ class EventRecord:
 
 FrozenAnnotation = tuple[str, Event, ReviewState]
 """Video id, event, review state, as they were when the dataset version was made."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewDecision:
+    """One decision, as it is stored."""
+
+    id: str
+    """That of the operation on the labels which it made."""
+    video_id: str
+    domain: str
+    run_id: str
+    model_id: str
+    model_digest: str
+    """`ModelCard.digest`."""
+    event_id: str
+    """The annotation that came of it; empty if none did."""
+    event_type: str
+    """As the model said; empty for a stretch, like `score` and `threshold`."""
+    start_us: int
+    end_us: int
+    score: float | None
+    threshold: float | None
+    """What was in force when the person saw it."""
+    stratum: str
+    """As in `prismata.evaluation.remainder`."""
+    reason: ReviewReason
+    doubt: float
+    """By which it was ranked, in [0, 1]."""
+    decision: Decision
+    found: int = 0
+    """Events that a person marked in a stretch."""
+    reviewer: str = ""
+    """Set when it is stored, like the times."""
+    created_at: datetime | None = None
+    undone_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

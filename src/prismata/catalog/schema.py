@@ -31,10 +31,12 @@ from prismata.catalog.columns import (
 )
 from prismata.catalog.label_records import LogOutcome
 from prismata.catalog.records import (
+    Decision,
     EventOrigin,
     Json,
     ModelKind,
     ModelStage,
+    ReviewReason,
     ReviewState,
 )
 from prismata.core.events import EventKind
@@ -432,6 +434,40 @@ class LabelOperationRow(Row):
     message: Mapped[str] = mapped_column(LooseText)
     undoes: Mapped[str | None] = mapped_column(PlainText(64))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class ReviewDecisionRow(Row):
+    """What a person decided about one candidate of a model, or about a stretch without any."""
+
+    __tablename__ = "review_decision"
+    __table_args__ = (
+        one_of("decision", get_args(Decision)),
+        one_of("reason", get_args(ReviewReason)),
+        Index(None, "domain", "model_id"),
+    )
+
+    id: Mapped[str] = mapped_column(PlainText(64), primary_key=True)
+    """That of the operation on the labels that it made."""
+    video_id: Mapped[str] = mapped_column(ForeignKey("video.id", ondelete="CASCADE"), index=True)
+    domain: Mapped[str] = mapped_column(PlainText(64))
+    # No foreign keys: what was decided is still told when run and model are gone.
+    run_id: Mapped[str] = mapped_column(PlainText(64))
+    model_id: Mapped[str] = mapped_column(PlainText(64))
+    model_digest: Mapped[str] = mapped_column(PlainText(64))
+    event_id: Mapped[str] = mapped_column(PlainText(64), index=True)
+    event_type: Mapped[str] = mapped_column(PlainText(64))
+    start_us: Mapped[int] = mapped_column(BigInteger)
+    end_us: Mapped[int] = mapped_column(BigInteger)
+    score: Mapped[float | None] = mapped_column(RealNumber)
+    threshold: Mapped[float | None] = mapped_column(RealNumber)
+    stratum: Mapped[str] = mapped_column(PlainText(16))
+    reason: Mapped[ReviewReason] = mapped_column(PlainText(16))
+    doubt: Mapped[float] = mapped_column(RealNumber)
+    decision: Mapped[Decision] = mapped_column(PlainText(16))
+    found: Mapped[int]
+    reviewer: Mapped[str] = mapped_column(PlainText)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    undone_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class AnnotatorRow(Row):

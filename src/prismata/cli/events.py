@@ -1,10 +1,10 @@
-"""`prismata events`: search the events of all videos; keep searches that come again."""
+"""`prismata events`: search the events of all videos, keep searches, write events to files."""
 
 from __future__ import annotations
 
 import csv
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, get_args
 
 import typer
 
@@ -16,7 +16,9 @@ from prismata.catalog.event_search import (
     parse_order,
 )
 from prismata.cli.console import JsonOption, notes, output, print_json, print_table
-from prismata.core.errors import ConflictError
+from prismata.cli.event_choice import Asked, takes_search
+from prismata.cli.event_files import clips, export, reel
+from prismata.core.files import check_new_file, written_whole
 from prismata.core.time import format_time
 from prismata.formats.events_csv import guarded_cell
 from prismata.services.event_search import (
@@ -25,31 +27,24 @@ from prismata.services.event_search import (
     describe_event,
     find_events,
     model_names,
-    resolve_search,
 )
 from prismata.services.workbench import Workbench
 from prismata.wiring import open_workbench
 
-app = typer.Typer(no_args_is_help=True, help="Search events of all videos.")
+app = typer.Typer(
+    no_args_is_help=True, help="Search events of all videos, and write them as tables and films."
+)
+app.command("export")(export)
+app.command("clips")(clips)
+app.command("reel")(reel)
 
 _ORDERS = ", ".join(get_args(EventOrder))
 
 
 @app.command()
+@takes_search
 def search(
-    domain: Annotated[str, typer.Option(help="Only of this domain.")] = "",
-    event_type: Annotated[str, typer.Option("--type", help="Only of this event type.")] = "",
-    origin: Annotated[str, typer.Option(help="annotation or detection.")] = "",
-    state: Annotated[str, typer.Option(help="none, accepted, rejected, corrected or unsure.")] = "",
-    reviewer: Annotated[str, typer.Option(help="Decided by this person.")] = "",
-    video: Annotated[str, typer.Option(help="Part of the video's name.")] = "",
-    min_score: Annotated[float | None, typer.Option(help="At least this score.")] = None,
-    max_score: Annotated[float | None, typer.Option(help="At most this score.")] = None,
-    min_seconds: Annotated[float | None, typer.Option(help="At least so long.")] = None,
-    max_seconds: Annotated[float | None, typer.Option(help="At most so long.")] = None,
-    since: Annotated[str, typer.Option(help="Found or labelled then or later, ISO 8601.")] = "",
-    until: Annotated[str, typer.Option(help="Found or labelled before, ISO 8601.")] = "",
-    saved: Annotated[str, typer.Option(help="Begin with this saved search.")] = "",
+    asked: Asked,
     save: Annotated[str, typer.Option(help="Keep this search under a name.")] = "",
     order: Annotated[str, typer.Option(help=f"What comes first: {_ORDERS}.")] = "newest",
     limit: Annotated[int, typer.Option(help="Events on a page.", min=1, max=500)] = 50,
@@ -61,23 +56,8 @@ def search(
 ) -> None:
     """Find events by what is asked for; without options, the newest of all."""
     by = parse_order(order)
-    asked: dict[str, Any] = {
-        "domain": domain,
-        "event_type": event_type,
-        "origin": origin,
-        "review_state": state,
-        "reviewer": reviewer,
-        "video": video,
-        "min_score": min_score,
-        "max_score": max_score,
-        "min_seconds": min_seconds,
-        "max_seconds": max_seconds,
-        "since": since,
-        "until": until,
-    }
     with open_workbench() as bench:
-        changes = {name: value for name, value in asked.items() if value not in ("", None)}
-        wanted = resolve_search(bench, saved, changes)
+        wanted = asked.filter(bench)
         if save:
             bench.catalog.event_search.save(save, wanted, bench.settings.author)
         if csv_file is not None:
@@ -148,22 +128,19 @@ def _write_csv(bench: Workbench, wanted: EventFilter, order: EventOrder, path: P
     Raises:
         ConflictError: If the file exists.
     """
-    if path.exists():
-        raise ConflictError(f"{path} exists already; name a file that does not")
+    check_new_file(path)
     models = model_names(bench)
-    unfinished = path.with_name(f"{path.name}.part")
     count = 0
-    try:
-        with unfinished.open("w", encoding="utf-8", newline="") as target:
-            writer = csv.writer(target)
-            writer.writerow(COLUMNS)
-            for found in all_events(bench, wanted, order=order):
-                cells = describe_event(found, models).values()
-                writer.writerow(
-                    [guarded_cell(cell) if isinstance(cell, str) else cell for cell in cells]
-                )
-                count += 1
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with (
+        written_whole(path) as unfinished,
+        unfinished.open("w", encoding="utf-8", newline="") as target,
+    ):
+        writer = csv.writer(target)
+        writer.writerow(COLUMNS)
+        for found in all_events(bench, wanted, order=order):
+            cells = describe_event(found, models).values()
+            writer.writerow(
+                [guarded_cell(cell) if isinstance(cell, str) else cell for cell in cells]
+            )
+            count += 1
     output.print(f"{count} events written to {path}", markup=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
@@ -63,6 +64,12 @@ class ModelCard:
     def event_names(self) -> tuple[str, ...]:
         """Names of the event types, in the order of the model's outputs."""
         return tuple(event_type.name for event_type in self.event_types)
+
+    @property
+    def digest(self) -> str:
+        """One SHA-256 over the digests of all files: the same model, the same digest."""
+        lines = "".join(f"{name} {self.files[name]}\n" for name in sorted(self.files))
+        return hashlib.sha256(lines.encode()).hexdigest()
 
     def with_thresholds(self, thresholds: dict[str, float]) -> ModelCard:
         """Return a card whose rules use other thresholds.

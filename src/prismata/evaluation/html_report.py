@@ -9,14 +9,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from prismata.core.errors import InvalidInputError
-from prismata.core.events import PALETTE, Event, EventKind, EventType
+from prismata.core.events import PALETTE, EventKind, EventType
+from prismata.core.files import written_whole
 from prismata.core.time import format_time, to_seconds
+from prismata.evaluation.html_parts import (
+    draw_cards,
+    draw_facts,
+    draw_notes,
+    draw_page,
+    draw_table,
+    say_count,
+    say_length,
+    say_when,
+)
 from prismata.evaluation.reliability_svg import draw_reliability
 from prismata.evaluation.report import (
     NO_VALUE,
@@ -64,12 +73,8 @@ def render_report(data: ReportData, path: Path) -> None:
         OSError: If the file cannot be written.
     """
     page = render_html(data)
-    unfinished = path.with_name(f".{path.name}.{uuid4().hex}.part")
-    try:
+    with written_whole(path) as unfinished:
         unfinished.write_text(page, encoding="utf-8")
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def render_html(data: ReportData) -> str:
@@ -79,30 +84,19 @@ def render_html(data: ReportData) -> str:
         InvalidInputError: If a video has no duration or events of a type that is not reported.
     """
     _check(data)
-    style = files("prismata.evaluation").joinpath("html_report.css").read_text(encoding="utf-8")
     body = [
         f"<h1>{escape(data.title)}</h1>",
         _subtitle(data.report),
         _cards(data.report),
         "".join(f"<p>{escape(sentence)}</p>" for sentence in data.baselines),
-        _notes(data.report),
+        draw_notes(data.report.notes),
         *(_kind_section(data.report, kind) for kind in _KIND_TITLES),
         _frames(data.report),
         _reliability(data),
         _videos(data),
-        _provenance(data.provenance),
+        draw_facts("What this was measured with", data.provenance),
     ]
-    return (
-        "<!doctype html>\n"
-        '<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta http-equiv="Content-Security-Policy" '
-        "content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta name="color-scheme" content="light dark">\n'
-        f"<title>{escape(data.title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n<main>\n"
-        + "\n".join(part for part in body if part)
-        + "\n</main>\n</body>\n</html>\n"
-    )
+    return draw_page(data.title, body)
 
 
 def _check(data: ReportData) -> None:
@@ -121,8 +115,8 @@ def _check(data: ReportData) -> None:
 def _subtitle(report: EvaluationReport) -> str:
     labelled = sum(item.num_truth for item in report.types)
     return (
-        f'<p class="soft">{_count(len(report.videos), "video")}, {_length(report.hours)}, '
-        f"{_count(labelled, 'labelled event')}.</p>"
+        f'<p class="soft">{say_count(len(report.videos), "video")}, {say_length(report.hours)}, '
+        f"{say_count(labelled, 'labelled event')}.</p>"
     )
 
 
@@ -140,20 +134,7 @@ def _cards(report: EvaluationReport) -> str:
     alarms = sum(item.false_alarms for item in report.types)
     hourly = f"{alarms / report.hours:.1f}" if report.hours > 0 else NO_VALUE
     cards.append((hourly, "false alarms per hour, all events together"))
-    items = "".join(
-        f"<li><b>{escape(big)}</b><span>{escape(small)}</span></li>" for big, small in cards
-    )
-    return f'<ul class="cards">{items}</ul>'
-
-
-def _notes(report: EvaluationReport) -> str:
-    if not report.notes:
-        return ""
-    return (
-        '<div class="notes">'
-        + "".join(f"<p>{escape(note)}</p>" for note in report.notes)
-        + "</div>"
-    )
+    return draw_cards(cards)
 
 
 def _kind_section(report: EvaluationReport, kind: EventKind) -> str:
@@ -176,7 +157,7 @@ def _kind_section(report: EvaluationReport, kind: EventKind) -> str:
         "F1, precision, recall, false alarms and timing at the chosen threshold, "
         f"counting {criterion} as found. {_interval_text(mean)}"
     )
-    return f"<h2>{_KIND_TITLES[kind]}</h2>" + _table(head, rows, caption)
+    return f"<h2>{_KIND_TITLES[kind]}</h2>" + draw_table(head, rows, caption)
 
 
 def _type_row(item: TypeReport, precisions: Sequence[float | None]) -> list[str]:
@@ -231,7 +212,7 @@ def _frames(report: EvaluationReport) -> str:
         "How well single sampled instants are told apart, before they are grouped into events."
         + "".join(reasons)
     )
-    return "<h2>Single instants</h2>" + _table(head, rows, caption)
+    return "<h2>Single instants</h2>" + draw_table(head, rows, caption)
 
 
 def _reliability(data: ReportData) -> str:
@@ -254,7 +235,7 @@ def _reliability(data: ReportData) -> str:
                 for part in entry["bins"]
             ]
             head = ["Said", "Candidate events", "Said on average", "True"]
-            parts.append(_table(head, rows, f"The bars of {item.title} as numbers."))
+            parts.append(draw_table(head, rows, f"The bars of {item.title} as numbers."))
     return "<h2>What a score means</h2>" + "".join(parts) if parts else ""
 
 
@@ -266,9 +247,9 @@ def _said(entry: Mapping[str, Any]) -> str:
         "platt": f"Confidence is sigmoid({entry['a']:.2f} · logit(score) {entry['b']:+.2f}).",
     }[entry["method"]]
     words = [
-        f"{fitted} {_count(entry['events'], 'candidate event')} of "
-        f"{_count(entry['videos'], 'validation video')} were looked at, {entry['true_events']} of "
-        "them true."
+        f"{fitted} {say_count(entry['events'], 'candidate event')} of "
+        f"{say_count(entry['videos'], 'validation video')} were looked at, "
+        f"{entry['true_events']} of them true."
     ]
     errors = {
         "with confidences": entry["ece_after"],
@@ -308,14 +289,14 @@ def _videos(data: ReportData) -> str:
 
 def _video(picture: VideoPicture, lanes: Sequence[Lane], element_id: str) -> str:
     rows = [row for _, row in sorted(_event_rows(lanes))]
-    table = _table(
+    table = draw_table(
         ["Result", "Event", "Labelled", "Detected", "Difference", "Score"],
         rows,
         f"What happens in {picture.title}, by time.",
         text_columns=4,
     )
     listed = (
-        f"<details><summary>{_count(len(rows), 'event')}</summary>{table}</details>"
+        f"<details><summary>{say_count(len(rows), 'event')}</summary>{table}</details>"
         if rows
         else '<p class="soft">Nothing was labelled and nothing was detected here.</p>'
     )
@@ -334,66 +315,18 @@ def _event_rows(lanes: Sequence[Lane]) -> list[tuple[int, list[str]]]:
         for match in lane.matches:
             score = "" if match.detection.score is None else f"{match.detection.score:.2f}"
             if match.truth is None:
-                row = ["✕ False alarm", title, "", _when(match.detection), "", score]
+                row = ["✕ False alarm", title, "", say_when(match.detection), "", score]
             else:
                 off = to_seconds(match.detection.start_us - match.truth.start_us)
-                row = ["● Found", title, _when(match.truth), _when(match.detection)]
+                row = ["● Found", title, say_when(match.truth), say_when(match.detection)]
                 row += [f"{off:+.2f} s", score]
             rows.append((match.detection.start_us, row))
         for event in lane.unseen:
             score = "" if event.score is None else f"{event.score:.2f}"
-            row = ["Nobody watched", title, "", _when(event), "", score]
+            row = ["Nobody watched", title, "", say_when(event), "", score]
             rows.append((event.start_us, row))
         rows += [
-            (event.start_us, ["▽ Missed", title, _when(event), "", "", ""]) for event in lane.missed
+            (event.start_us, ["▽ Missed", title, say_when(event), "", "", ""])
+            for event in lane.missed
         ]
     return rows
-
-
-def _provenance(facts: Mapping[str, str]) -> str:
-    if not facts:
-        return ""
-    items = "".join(
-        f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts.items()
-    )
-    return f'<h2>What this was measured with</h2><dl class="facts">{items}</dl>'
-
-
-def _table(
-    head: Sequence[str], rows: Sequence[Sequence[str]], caption: str, *, text_columns: int = 1
-) -> str:
-    def kind(column: int) -> str:
-        return ' class="text"' if column < text_columns else ""
-
-    titles = "".join(
-        f'<th scope="col"{kind(column)}>{escape(title)}</th>' for column, title in enumerate(head)
-    )
-    lines = "".join(
-        f'<tr><th scope="row">{escape(row[0])}</th>'
-        + "".join(
-            f"<td{kind(column)}>{escape(cell)}</td>" for column, cell in enumerate(row[1:], start=1)
-        )
-        + "</tr>"
-        for row in rows
-    )
-    # Outside the table, because a caption inside would scroll away with a table wider than the
-    # screen; the focus lets the keyboard scroll it.
-    return (
-        f'<p class="soft">{escape(caption)}</p>'
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}"><table>'
-        f"<thead><tr>{titles}</tr></thead><tbody>{lines}</tbody></table></div>"
-    )
-
-
-def _when(event: Event) -> str:
-    start = format_time(event.start_us)
-    return start if event.kind == "point" else f"{start} to {format_time(event.end_us)}"
-
-
-def _length(hours: float) -> str:
-    minutes = 60 * hours
-    return f"{hours:.1f} hours" if minutes >= 90 else f"{minutes:.1f} minutes"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

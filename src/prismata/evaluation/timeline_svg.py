@@ -63,6 +63,8 @@ class Lane:
     threshold: float | None
     unjudged: tuple[Event, ...] | None = None
     """Detections of a video that nobody has labelled, so none is right or wrong; else None."""
+    remark: str = "no labels to compare with"
+    """Why there is no verdict."""
     unseen: tuple[Event, ...] = ()
     """Detections in time of which nothing is known: neither right nor wrong."""
 
@@ -80,7 +82,7 @@ class Lane:
     def summary(self) -> str:
         """The lane in words, short enough for a phone."""
         if self.unjudged is not None:
-            return f"{len(self.unjudged)} detected, no labels to compare with"
+            return ", ".join(filter(None, (f"{len(self.unjudged)} detected", self.remark)))
         labelled, alarms = len(self.found) + len(self.missed), len(self.false_alarms)
         noun = "false alarm" if alarms == 1 else "false alarms"
         unseen = f", {len(self.unseen)} where nobody watched" if self.unseen else ""
@@ -127,14 +129,19 @@ def plan_lanes(
 
 
 def plan_unjudged_lanes(
-    picture: VideoPicture, event_types: Sequence[EventType], thresholds: Mapping[str, float]
+    picture: VideoPicture,
+    event_types: Sequence[EventType],
+    thresholds: Mapping[str, float],
+    *,
+    remark: str = "no labels to compare with",
 ) -> list[Lane]:
-    """Plan the lanes of a video that nobody has labelled: detections without a verdict.
+    """Plan the lanes of a video whose detections are shown without a verdict.
 
     Args:
         picture: The video.
         event_types: Their order gives letters and colours.
         thresholds: Event type name → threshold, drawn as a line where it is known.
+        remark: Why there is no verdict; said beside the number. May be empty.
     """
     return [
         Lane(
@@ -145,6 +152,7 @@ def plan_unjudged_lanes(
             (),
             thresholds.get(item.name),
             tuple(event for event in picture.detections if event.event_type == item.name),
+            remark,
         )
         for index, item in enumerate(event_types)
     ]

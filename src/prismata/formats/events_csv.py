@@ -2,7 +2,8 @@
 
 `kind` is `point` or one of `segment`, `interval`, `clip` (all three a stretch); without the column
 a row with an end after its start is a segment. Further columns are ignored. Comma, semicolon and
-tab separate; with semicolons a decimal comma is understood. Cells that a spreadsheet would run as
+tab separate; with semicolons a decimal comma is understood. Where a column `review_state` says
+`rejected`, the row is a stretch that is surely not the event. Cells that a spreadsheet would run as
 a formula are written with a leading apostrophe, which reading removes again.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Sequence
+from typing import TextIO
 
 from prismata.core.events import EventKind
 from prismata.formats.table import (
@@ -31,7 +33,9 @@ _KINDS: dict[str, EventKind] = {
     "interval": "segment",
     "clip": "segment",
 }
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_WIDE = ("\uff1d", "\uff0b", "\uff0d", "\uff20")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", *_WIDE)
+"""As OWASP lists them ("CSV Injection"); spreadsheets take the wide forms for the narrow ones."""
 
 
 def read_events_csv(data: bytes | str, source: str = "the CSV file") -> EventTable:
@@ -67,7 +71,7 @@ def read_events_csv(data: bytes | str, source: str = "the CSV file") -> EventTab
         if len(cells) > len(header):
             problems.append(f"line {number}: {len(cells)} cells, but {len(header)} columns")
             continue
-        values = dict(zip(header, [_unguarded(cell.strip()) for cell in cells], strict=False))
+        values = dict(zip(header, [_unguarded(cell) for cell in cells], strict=False))
         try:
             rows.append(_row(values, number))
         except ValueError as error:
@@ -108,8 +112,22 @@ def _export_lines(videos: Sequence[ExportVideo]) -> Iterable[list[str]]:
 
 def _write(lines: Iterable[list[str]]) -> str:
     buffer = io.StringIO(newline="")
-    csv.writer(buffer, lineterminator="\n").writerows(lines)
+    write_csv_lines(lines, buffer)
     return buffer.getvalue()
+
+
+def write_csv_lines(lines: Iterable[Sequence[str]], target: TextIO) -> None:
+    """Write lines of cells as CSV, one after the other (RFC 4180, but with plain line ends)."""
+    for line in lines:
+        target.write(",".join(_quoted(cell) for cell in line) + "\n")
+
+
+def _quoted(cell: str) -> str:
+    # Not `csv.writer`: with plain line ends it leaves a carriage return unquoted, and readers
+    # would see two lines.
+    if any(mark in cell for mark in ',;"\r\n'):
+        return '"' + cell.replace('"', '""') + '"'
+    return cell
 
 
 def _delimiter(text: str) -> str:
@@ -140,6 +158,7 @@ def _row(values: dict[str, str], number: int) -> EventRow:
         kind=kind,
         start_us=start_us,
         end_us=start_us if kind == "point" else end_us,
+        false_positive=values.get("review_state") == "rejected",
         source_line=number,
     )
 
@@ -152,9 +171,17 @@ def _time(text: str, column: str) -> int:
 
 
 def guarded_cell(cell: str) -> str:
-    """Keep a spreadsheet from running a cell (CWE-1236)."""
-    return f"'{cell}" if cell.startswith((*_FORMULA_STARTS, "'")) else cell
+    """Keep a spreadsheet from running a cell (CWE-1236); `read_events_csv` undoes it exactly."""
+    return f"'{cell}" if _needs_guard(cell) else cell
+
+
+def _needs_guard(cell: str) -> bool:
+    """Say whether a cell could run, or would not come back as it is."""
+    return cell.lstrip().startswith((*_FORMULA_STARTS, "'")) or cell != cell.strip()
 
 
 def _unguarded(cell: str) -> str:
-    return cell[1:] if cell.startswith(tuple(f"'{c}" for c in (*_FORMULA_STARTS, "'"))) else cell
+    for shown in (cell, cell.strip()):
+        if shown.startswith("'") and _needs_guard(shown[1:]):
+            return shown[1:]
+    return cell.strip()

@@ -20,7 +20,7 @@ from prismata.core.errors import BadVideoError
 from prismata.core.time import MICROSECONDS, FrameTimeline
 from prismata.media.facts import VideoProbe, probe
 from prismata.media.matching import FrameMatcher
-from prismata.media.pixels import Orientation
+from prismata.media.painting import Painter, upright_size
 from prismata.media.scanning import scan
 from prismata.media.sound import SoundTrack
 from prismata.media.source import VideoSource, frame_tick
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.container import OutputContainer
     from av.video.frame import VideoFrame
-    from av.video.reformatter import VideoReformatter
     from av.video.stream import VideoStream
 
 MAX_SIDE = 1280
@@ -58,14 +57,7 @@ class ProxyFacts:
 
 def proxy_size(facts: VideoProbe) -> tuple[int, int]:
     """Return a proxy's `(width, height)`: square pixels, even sides, `MAX_SIDE` at most."""
-    width, height = Fraction(facts.width), Fraction(facts.height)
-    shape = facts.sample_aspect_ratio or Fraction(1)
-    if facts.rotation in (90, 270):
-        height *= shape
-    else:
-        width *= shape
-    scale = min(Fraction(1), Fraction(MAX_SIDE) / max(width, height))
-    return max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2)
+    return upright_size(facts, MAX_SIDE)
 
 
 def make_proxy(
@@ -142,7 +134,7 @@ class _ProxyWriter:
         self._source = source
         self._timeline = timeline
         self._keys = key_frames(timeline)
-        self._painter = _Painter(size)
+        self._painter = Painter(size)
         self._video = self._add_video(size)
         self._audio: AudioStream | None = None
         if with_sound:
@@ -217,53 +209,6 @@ class _ProxyWriter:
         if self._audio is not None:
             self._output.mux(self._audio.encode(frame))
         return self._samples * MICROSECONDS // SoundTrack.RATE
-
-
-class _Painter:
-    """Turns decoded frames into upright yuv420p of one size."""
-
-    def __init__(self, size: tuple[int, int]) -> None:
-        self._size = size
-        self._reformatter: VideoReformatter | None = None
-        self._orientation: Orientation | None = None
-
-    def paint(self, frame: VideoFrame) -> VideoFrame:
-        """Return the picture as it is to be displayed."""
-        from av.video.frame import VideoFrame
-        from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
-
-        if self._reformatter is None or self._orientation is None:
-            self._reformatter = VideoReformatter()
-            self._orientation = Orientation.of(frame)
-        width, height = self._orientation.displayed_size(*self._size)
-        small = self._reformatter.reformat(
-            frame,
-            width,
-            height,
-            "yuv420p",
-            interpolation=Interpolation.AREA,
-            dst_color_range=ColorRange.MPEG,
-        )
-        if not (self._orientation.rotation or self._orientation.mirrored):
-            small.pict_type = 0  # else x264 would repeat the source's choice of key frames
-            return small
-        planes = [
-            np.ascontiguousarray(self._orientation.applied(plane)).ravel()
-            for plane in _planes(small.to_ndarray().astype(np.uint8, copy=False), width, height)
-        ]
-        turned = np.concatenate(planes).reshape(self._size[1] * 3 // 2, self._size[0])
-        return VideoFrame.from_ndarray(turned, format="yuv420p")
-
-
-def _planes(picture: NDArray[np.uint8], width: int, height: int) -> list[NDArray[np.uint8]]:
-    """Return Y, U and V of a yuv420p picture, each `(h, w)`."""
-    flat = picture.reshape(-1)
-    luma, chroma = width * height, width * height // 4
-    return [
-        flat[:luma].reshape(height, width),
-        flat[luma : luma + chroma].reshape(height // 2, width // 2),
-        flat[luma + chroma : luma + 2 * chroma].reshape(height // 2, width // 2),
-    ]
 
 
 def _check(path: Path, target: Path, timeline: FrameTimeline) -> None:

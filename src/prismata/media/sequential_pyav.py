@@ -94,6 +94,17 @@ class PyAVReader(SequentialReader):
         self._current = None
         self._source.close()
 
+    def decoded(self, frame_index: int) -> VideoFrame:
+        """Return a frame as the decoder gave it: not resized, not turned; cheapest going forward.
+
+        Raises:
+            OutsideVideoError: If there is no such frame.
+            BadVideoError: If it cannot be decoded (`damaged`).
+        """
+        self.timeline.start_us(frame_index)
+        self._wanted = None  # whoever asks for one after the other leaves nothing out
+        return self._decoded(frame_index)[1]
+
     def _picture(
         self, index: int, size: tuple[int, int] | None, out: NDArray[np.uint8] | None
     ) -> NDArray[np.uint8]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import threading
+import uuid
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from prismata.catalog import Change, Changes, LoadedLabels, VideoRecord
+from prismata.catalog import Change, Changes, LoadedLabels, ReviewDecision, VideoRecord
+from prismata.core.coverage import CoverageSpan
 from prismata.core.errors import InvalidInputError, NotFoundError
 from prismata.core.events import Event, check_attributes
-from prismata.core.operations import Operation, OperationResult, State, to_event
-from prismata.core.time import FrameTimeline, to_seconds
+from prismata.core.operations import Operation, OperationResult, State, cover_state, to_event
+from prismata.core.time import FrameTimeline, TimeSpan, to_seconds
 from prismata.domains import Domain
 from prismata.services.label_mirror import MirrorWriter
 from prismata.services.workbench import Workbench
@@ -148,7 +150,8 @@ class LabelDesk:
         operations: Sequence[Operation],
         user: str,
         *,
-        since: int,
+        since: int | None,
+        decisions: Sequence[ReviewDecision] = (),
     ) -> Answer:
         """Apply operations in order and return when they are durable.
 
@@ -157,7 +160,8 @@ class LabelDesk:
             domain_name: The domain.
             operations: As the client made them; what was sent before is answered as then.
             user: Who made them.
-            since: Number of the last change that the client knows.
+            since: Number of the last change that the client knows; None = tell only these.
+            decisions: What the operations say about a model's candidates, stored with them.
 
         Raises:
             NotFoundError: If the domain does not exist, or the video is gone.
@@ -165,11 +169,27 @@ class LabelDesk:
         rules = self._rules(video_id, domain_name)
         with _said_in_words(video_id):
             results, changes = self._bench.catalog.labels.apply_and_tell(
-                video_id, domain_name, operations, user, rules, since=since
+                video_id,
+                domain_name,
+                operations,
+                user,
+                rules,
+                since=since,
+                decisions=decisions,
             )
         if any(result.status == "applied" for result in results):
             self._mirror.mark(video_id, domain_name)
         return Answer(results, changes)
+
+    def watch(self, video_id: str, domain_name: str, span: TimeSpan, user: str) -> Answer:
+        """Say that somebody watched a stretch: where no label stands in it, there is nothing.
+
+        Raises:
+            NotFoundError: If the domain does not exist, or the video is gone.
+        """
+        coverage = self._bench.catalog.labels.sheet(video_id, domain_name).coverage
+        operation = cover_operation(uuid.uuid4().hex, span, coverage)
+        return self.apply(video_id, domain_name, [operation], user, since=None)
 
     def restore(
         self,
@@ -232,6 +252,21 @@ class LabelDesk:
             while len(self._opened) > KEPT_VIDEOS:
                 self._opened.popitem(last=False)
         return DomainRules(domain, video, timeline)
+
+
+def cover_operation(
+    operation_id: str, span: TimeSpan, coverage: tuple[CoverageSpan, ...]
+) -> Operation:
+    """Return the operation that says of a stretch that it was watched.
+
+    Args:
+        operation_id: Its id.
+        span: The stretch.
+        coverage: What the sheet says so far.
+    """
+    seen = (CoverageSpan(span.start_us, span.end_us, "watched"),)
+    before, after = (cover_state(span.start_us, span.end_us, spans) for spans in (coverage, seen))
+    return Operation(operation_id, "workbench", 0, "cover", "", before, after)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Mounting the two components of the label page; all that grows they fetch from our routes."""
+"""Mounting label station, library and review inbox; all that grows they fetch from our routes."""
 
 from __future__ import annotations
 
@@ -91,16 +91,45 @@ def mount_library(
     )
 
 
+def mount_review(domain: Domain, user: str, *, model: str) -> None:
+    """Show the review inbox of a model's findings; it outlives reruns.
+
+    Args:
+        domain: Which events there are.
+        user: Who decides; part of what the permission says.
+        model: Id of the model.
+    """
+    _mount(
+        "review_inbox",
+        "review.js",
+        data={
+            "user": user,
+            "model": model,
+            "domain": _describe(domain),
+            "token": state.permission("review", f"{domain.name}/{user}"),
+        },
+        on_expired_change=state.forget_permissions,
+    )
+
+
+_MOUNTED = {
+    "label_station": ("station.css", state.LABEL_STATION),
+    "library_rail": ("rail.css", state.LIBRARY_RAIL),
+    "review_inbox": ("review.css", state.REVIEW_INBOX),
+}
+"""Component → style sheet and key."""
+
+
 def _mount(name: str, script: str, **arguments: Any) -> None:  # noqa: ANN401 - Streamlit's own shape
-    is_station = name == "label_station"
+    style, key = _MOUNTED[name]
     # Declared in each run, as in `panels.component`: another runtime must know it too.
     declared = st.components.v2.component(
         f"{_PACKAGE}.{name}",
         html=f'\n<div class="{name.replace("_", "-")}"></div>\n',
-        css="station.css" if is_station else "rail.css",
+        css=style,
         js=script,
     )
-    declared(key=state.LABEL_STATION if is_station else state.LIBRARY_RAIL, **arguments)
+    declared(key=key, **arguments)
 
 
 def _describe(domain: Domain) -> dict[str, Any]:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import streamlit as st
 
 from prismata.catalog import DetectionRunRecord, VideoRecord
 from prismata.core.events import Event
-from prismata.formats import ExportVideo, write_events_csv
 from prismata.services.lineage import model_lineage
 from prismata.services.regroup import Regrouped, regroup
 from prismata.ui import state
 from prismata.ui.context import workbench
 from prismata.ui.panels.event_table import show_event_table
 from prismata.ui.panels.notices import guarded, plain
+from prismata.ui.panels.outputs import show_run_outputs
 from prismata.ui.panels.player import Seek
 from prismata.ui.panels.progress import show_progress
 from prismata.ui.times import middle_of_frame
@@ -82,7 +81,7 @@ def show_events(video: VideoRecord, result: Result) -> Seek | None:
         rows = show_event_table(
             found.events, found.event_types, key=key, calibration=found.calibration
         )
-    _show_downloads(video, run, found)
+    show_run_outputs(video, run, found)
     with st.expander("Where this comes from", icon=":material/account_tree:"):
         for sentence in model_lineage(workbench(), run.model_id).sentences():
             st.markdown(plain(sentence))
@@ -91,32 +90,6 @@ def show_events(video: VideoRecord, result: Result) -> Seek | None:
     event = found.events[rows[0]]
     middle = middle_of_frame(workbench().timeline(video), event.start_us)
     return Seek(middle, f"{run.id}:{event.start_us}:{event.event_type}")
-
-
-def _show_downloads(video: VideoRecord, run: DetectionRunRecord, found: Regrouped) -> None:
-    bench = workbench()
-    stem = Path(video.name).stem
-    with st.container(horizontal=True):
-        st.download_button(
-            "Result as JSON",
-            lambda: bench.storage.get(run.result_key),
-            file_name=f"{stem}-detections.json",
-            mime="application/json",
-            icon=":material/download:",
-            on_click="ignore",
-            help="As the run left it, with its own thresholds and everything that was used.",
-        )
-        st.download_button(
-            "Events as CSV",
-            lambda: write_events_csv(
-                [ExportVideo(video.name, found.events, bench.timeline(video))]
-            ),
-            file_name=f"{stem}-detections.csv",
-            mime="text/csv",
-            icon=":material/download:",
-            on_click="ignore",
-            help="As shown above, with the thresholds that are set now.",
-        )
 
 
 def _how(run: DetectionRunRecord) -> str:

@@ -22,6 +22,7 @@ from prismata.services.event_search import find_events, model_names
 from prismata.ui import state
 from prismata.ui.context import workbench
 from prismata.ui.panels.notices import plain, refuse, show_notice, show_waiting_notices
+from prismata.ui.panels.outputs import show_search_outputs
 from prismata.ui.panels.player import show_moment
 
 _PAGE = 50
@@ -72,6 +73,7 @@ def show() -> None:
         st.caption(_counted(wanted, len(marks), len(found.events)))
         row = _show_table(found.events, key=f"{state.EVENTS_TABLE}:{asked}:{marks[-1]}")
         _show_turning(marks, found.next_page)
+        show_search_outputs(wanted, order, found.events)
     with player:
         _show_one(found.events[row])
 

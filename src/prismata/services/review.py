@@ -1,0 +1,408 @@
+"""Review: what a model found is accepted, corrected or rejected, and becomes labels.
+
+Invariant: a prediction is no label until a person decided. Each decision is stored with model,
+threshold, reviewer and time in the transaction that changes the labels, and can be taken back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+from prismata.catalog import (
+    Decision,
+    ModelRecord,
+    ReviewDecision,
+    ReviewReason,
+    VideoRecord,
+)
+from prismata.core.errors import ConflictError, InvalidInputError, NotFoundError
+from prismata.core.events import Event
+from prismata.core.operations import Operation, State, inverse, own_fields
+from prismata.core.time import FrameTimeline, TimeSpan
+from prismata.services.annotate import LabelDesk, cover_operation
+from prismata.services.review_items import (
+    ReviewItem,
+    RunShelf,
+    card_of,
+    item_key,
+    newest_runs,
+    open_items,
+    stratum_of,
+)
+from prismata.services.review_queue import ReviewCard, ReviewOrder, choose_cards
+from prismata.services.review_rest import Rest, judge_rest
+from prismata.services.workbench import Workbench
+
+_STATES: dict[Decision, str] = {
+    "accepted": "accepted",
+    "corrected": "corrected",
+    "rejected": "rejected",
+    "unsure": "unsure",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewQueue:
+    """The next cards of a model, and how good the rest is."""
+
+    model: ModelRecord
+    cards: tuple[ReviewCard, ...]
+    rest: Rest
+    decided: int
+    """Decisions about this model's candidates that stand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a person says about one item."""
+
+    id: str
+    """32 hexadecimal digits, new for each verdict; sent twice it counts once."""
+    run_id: str
+    event_type: str
+    """As the model said; empty for a stretch."""
+    span: TimeSpan
+    """As the model said."""
+    decision: Decision
+    reason: ReviewReason
+    doubt: float = 0.0
+    corrected: Event | None = None
+    """What it really is, for `corrected`."""
+    found: tuple[Event, ...] = ()
+    """What a person saw in a stretch."""
+
+
+class ReviewDesk:
+    """Queues and decisions; one for each process that reviews.
+
+    Args:
+        bench: The workbench.
+        labels: Where decisions become labels.
+    """
+
+    def __init__(self, bench: Workbench, labels: LabelDesk) -> None:
+        self._bench = bench
+        self._labels = labels
+        self._shelf = RunShelf(bench)
+
+    def queue(
+        self,
+        domain: str,
+        model_name: str = "",
+        *,
+        order: ReviewOrder = "doubt",
+        event_type: str = "",
+        limit: int = 20,
+        skip: Collection[str] = (),
+    ) -> ReviewQueue:
+        """Return what to look at next.
+
+        Args:
+            domain: Name of the domain.
+            model_name: Name or id; empty = the one in production, else the newest.
+            order: How cards are chosen.
+            event_type: Only candidates of this type, beside the random controls; empty = all.
+            limit: So many cards at most.
+            skip: Keys of items that somebody has on screen already.
+
+        Raises:
+            NotFoundError: If there is no such domain or model, or the model has looked at nothing.
+        """
+        model = self.model(domain, model_name)
+        items = open_items(self._bench, self._shelf, model)
+        decisions = self._bench.catalog.reviews.list(domain, model_id=model.id)
+        left = [item for item in items if item.key not in skip]
+        wanted = [
+            item
+            for item in left
+            if item.event is not None and event_type in ("", item.event.event_type)
+        ]
+        cards = choose_cards(wanted, left, decisions, order=order, limit=limit)
+        return ReviewQueue(model, tuple(cards), judge_rest(items, decisions), len(decisions))
+
+    def model(self, domain: str, name: str = "") -> ModelRecord:
+        """Return the model whose findings are reviewed.
+
+        Raises:
+            NotFoundError: If there is none, or it has looked at no video; says what to do.
+        """
+        self._bench.domain(domain)
+        models = self._bench.catalog.models
+        model = models.find(name) if name else models.latest(domain)
+        if model is None:
+            raise NotFoundError(
+                f"there is no model for {domain!r} yet; train one with `prismata train {domain}`"
+            )
+        if model.domain != domain:
+            raise NotFoundError(
+                f"model {model.name!r} belongs to {model.domain!r}, not to {domain!r}"
+            )
+        if not newest_runs(self._bench, model):
+            raise NotFoundError(
+                f"model {model.name!r} has looked at no video yet; run `prismata detect VIDEO "
+                f"--model {model.name}`, or Detect in the browser"
+            )
+        return model
+
+    def item(self, key: str) -> ReviewItem:
+        """Return what is open under this key.
+
+        Raises:
+            NotFoundError: If nothing is: somebody judged it, or it never was there.
+        """
+        run = self._bench.catalog.detections.get(key.partition(":")[0])
+        model = self._bench.catalog.models.get(run.model_id)
+        for item in open_items(self._bench, self._shelf, model):
+            if item.key == key:
+                return item
+        raise NotFoundError(
+            f"nothing is open under the key {key!r}; somebody may have judged it, look at the "
+            "queue again"
+        )
+
+    def curve(self, item: ReviewItem, span: TimeSpan) -> list[tuple[int, float]]:
+        """Return `(time in microseconds, score)` of an item's event type inside a stretch."""
+        if item.event is None:
+            return []
+        looked = self._shelf.get(self._bench.catalog.detections.get(item.run_id))
+        inside = (looked.track.times_us >= span.start_us) & (looked.track.times_us < span.end_us)
+        column = looked.track.column(item.event.event_type)[inside]
+        times = looked.track.times_us[inside]
+        return [(int(us), round(float(score), 4)) for us, score in zip(times, column, strict=True)]
+
+    def decide(self, verdict: Verdict, reviewer: str) -> ReviewDecision:
+        """Make a decision durable, and a label of it.
+
+        Raises:
+            NotFoundError: If run, video or domain are gone.
+            InvalidInputError: If the item is none of that run, or what it was corrected to cannot
+                be; nothing was changed.
+            ConflictError: If somebody else decided otherwise meanwhile; nothing was changed.
+        """
+        run = self._bench.catalog.detections.get(verdict.run_id)
+        model = self._bench.catalog.models.get(run.model_id)
+        video = self._bench.catalog.videos.get(run.video_id)
+        if verdict.decision == "watched":
+            operations = self._watch(verdict, video, model.domain)
+            decision = _stretch_decision(verdict, model, video.id)
+        else:
+            event, threshold = self._candidate(verdict)
+            decision = _decision(verdict, model, video.id, event, threshold)
+            operations = [self._label(verdict, decision, video, event)]
+        answer = self._labels.apply(
+            video.id, model.domain, operations, reviewer, since=None, decisions=[decision]
+        )
+        for result in answer.results:
+            if result.status == "conflict":
+                raise ConflictError(
+                    f"somebody else decided about this {decision.event_type or 'stretch'} in "
+                    f"{video.name!r} meanwhile; their decision stands"
+                )
+            if result.status == "refused":
+                raise InvalidInputError(result.message)
+        return decision
+
+    def undo(self, decision_id: str, reviewer: str) -> None:
+        """Take a decision back, and the label that it made.
+
+        Raises:
+            NotFoundError: If there is no such decision.
+            ConflictError: If somebody changed the label since; nothing was changed.
+        """
+        video_id, domain, change = self._bench.catalog.labels.change(decision_id)
+        stored = [
+            item
+            for item in self._bench.catalog.reviews.list(domain, video_id=video_id, standing=False)
+            if item.id == decision_id
+        ]
+        ids = [decision_id, *(_part_id(decision_id, i) for i in range(stored[0].found))]
+        operations = []
+        for number, part in enumerate(ids):
+            done = change if part == decision_id else self._bench.catalog.labels.change(part)[2]
+            operation = Operation(
+                part, done.client, 0, done.kind, done.event_id, _own(done.before), _own(done.after)
+            )
+            operations.append(inverse(operation, _part_id(f"undo:{part}", number), 0))
+        answer = self._labels.apply(video_id, domain, operations, reviewer, since=None)
+        if any(result.status == "conflict" for result in answer.results):
+            raise ConflictError(
+                "somebody changed this label since, so the decision stays; look at it in the "
+                "label station"
+            )
+
+    def accept_above(
+        self, domain: str, model_name: str, event_type: str, score: float, reviewer: str
+    ) -> list[ReviewDecision]:
+        """Accept every open event of a type from a score on, without anybody looking.
+
+        Raises:
+            NotFoundError: As `queue`.
+            InvalidInputError: If the score lies below the threshold: nobody is shown those.
+        """
+        model = self.model(domain, model_name)
+        items = [
+            item
+            for item in open_items(self._bench, self._shelf, model)
+            if item.event is not None and item.event.event_type == event_type
+        ]
+        lowest = max((item.threshold or 0.0 for item in items), default=0.0)
+        if score < lowest:
+            raise InvalidInputError(
+                f"a score of {score:.2f} lies below the threshold {lowest:.2f} of {event_type!r}, "
+                "so most of what would be accepted is not shown; choose a higher one"
+            )
+        return [
+            self.decide(
+                Verdict(
+                    id=uuid.uuid4().hex,
+                    run_id=item.run_id,
+                    event_type=event_type,
+                    span=item.span,
+                    decision="accepted",
+                    reason="bulk",
+                    doubt=item.doubt.value,
+                ),
+                reviewer,
+            )
+            for item in items
+            if item.event is not None and (item.event.score or 0.0) >= score
+        ]
+
+    def _candidate(self, verdict: Verdict) -> tuple[Event, float]:
+        looked = self._shelf.get(self._bench.catalog.detections.get(verdict.run_id))
+        for event in looked.candidates:
+            if (event.event_type, event.span) == (verdict.event_type, verdict.span):
+                return event, looked.thresholds[event.event_type]
+        raise InvalidInputError(
+            f"this run found no {verdict.event_type!r} from {verdict.span.start_us} to "
+            f"{verdict.span.end_us} us; load the queue again"
+        )
+
+    def _label(
+        self, verdict: Verdict, decision: ReviewDecision, video: VideoRecord, event: Event
+    ) -> Operation:
+        timeline = self._bench.timeline(video)
+        meant = verdict.corrected if verdict.decision == "corrected" else event
+        if meant is None:
+            raise InvalidInputError("a correction says what the event really is; nothing was said")
+        state = _state(on_frames(meant, timeline), _STATES[verdict.decision])
+        state["attributes"] = {
+            "source": {
+                "run": decision.run_id,
+                "model": self._bench.catalog.models.get(decision.model_id).name,
+                "digest": decision.model_digest,
+                "score": event.score,
+                "threshold": decision.threshold,
+            }
+        }
+        return Operation(verdict.id, "review", 0, "create", decision.event_id, None, state)
+
+    def _watch(self, verdict: Verdict, video: VideoRecord, domain: str) -> list[Operation]:
+        timeline = self._bench.timeline(video)
+        coverage = self._bench.catalog.labels.sheet(video.id, domain).coverage
+        cover = cover_operation(verdict.id, verdict.span, coverage)
+        made = [
+            Operation(
+                _part_id(verdict.id, number),
+                "review",
+                0,
+                "create",
+                _part_id(f"event:{verdict.id}", number),
+                None,
+                {**_state(on_frames(event, timeline), "none"), "attributes": {}},
+            )
+            for number, event in enumerate(verdict.found)
+        ]
+        return [cover, *made]
+
+
+def on_frames(event: Event, timeline: FrameTimeline) -> Event:
+    """Return an event whose edges lie on those of frames, as in the label station.
+
+    Raises:
+        OutsideVideoError: If it begins after the video.
+    """
+    first = timeline.index_at(event.start_us)
+    start_us = timeline.start_us(first)
+    if event.kind == "point":
+        return replace(event, start_us=start_us, end_us=start_us)
+    edges = [
+        timeline.span(index)
+        for index in (first, timeline.index_at(min(event.end_us, timeline.duration_us) - 1))
+    ]
+    start_us = min(edges[0].start_us, edges[0].end_us, key=lambda us: abs(us - event.start_us))
+    end_us = min(edges[1].start_us, edges[1].end_us, key=lambda us: abs(us - event.end_us))
+    if end_us <= start_us:
+        start_us, end_us = edges[0].start_us, edges[0].end_us
+    return replace(event, start_us=start_us, end_us=end_us)
+
+
+def _decision(
+    verdict: Verdict, model: ModelRecord, video_id: str, event: Event, threshold: float
+) -> ReviewDecision:
+    key = item_key(verdict.run_id, event.event_type, event.span)
+    item_id = hashlib.sha256(key.encode()).hexdigest()[:32]
+    return ReviewDecision(
+        id=verdict.id,
+        video_id=video_id,
+        domain=model.domain,
+        run_id=verdict.run_id,
+        model_id=model.id,
+        model_digest=card_of(model).digest,
+        event_id=item_id,
+        event_type=event.event_type,
+        start_us=event.start_us,
+        end_us=event.end_us,
+        score=event.score,
+        threshold=threshold,
+        stratum=stratum_of(event.score or 0.0, threshold),
+        reason=verdict.reason,
+        doubt=verdict.doubt,
+        decision=verdict.decision,
+    )
+
+
+def _stretch_decision(verdict: Verdict, model: ModelRecord, video_id: str) -> ReviewDecision:
+    return ReviewDecision(
+        id=verdict.id,
+        video_id=video_id,
+        domain=model.domain,
+        run_id=verdict.run_id,
+        model_id=model.id,
+        model_digest=card_of(model).digest,
+        event_id="",
+        event_type="",
+        start_us=verdict.span.start_us,
+        end_us=verdict.span.end_us,
+        score=None,
+        threshold=None,
+        stratum="unseen",
+        reason=verdict.reason,
+        doubt=0.0,
+        decision="watched",
+        found=len(verdict.found),
+    )
+
+
+def _state(event: Event, review_state: str) -> State:
+    return {
+        "start_us": event.start_us,
+        "end_us": event.end_us,
+        "event_type": event.event_type,
+        "kind": event.kind,
+        "review_state": review_state,
+    }
+
+
+def _own(state: State | None) -> State | None:
+    """Return the part of an event's state that a person decides; other states as they are."""
+    if state is None or "event_type" not in state:
+        return state
+    return own_fields(state)
+
+
+def _part_id(owner: str, number: int) -> str:
+    return hashlib.sha256(f"{owner}:{number}".encode()).hexdigest()[:32]

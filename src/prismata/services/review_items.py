@@ -1,0 +1,324 @@
+"""What is open for review: candidates of a model that nobody judged, and time without any.
+
+Invariant: an item is open as long as no label matches it and nobody watched its middle. Its key
+says run, type and time, so it is the same item for everybody who looks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+
+from prismata.catalog import DetectionRunRecord, EventRecord, ModelRecord, VideoRecord
+from prismata.core.coverage import CoverageSpan, known_spans, unknown_spans
+from prismata.core.events import Event
+from prismata.core.jobs import JobState
+from prismata.core.modelcard import ModelCard
+from prismata.core.scores import ScoreTrack
+from prismata.core.time import TimeSpan, to_us
+from prismata.evaluation.remainder import Stratum
+from prismata.evaluation.thresholds import LOWEST_THRESHOLD
+from prismata.postprocess import candidate_events
+from prismata.services.detect import load_scores
+from prismata.services.known_time import known_time
+from prismata.services.regroup import used_rules
+from prismata.services.review_doubt import (
+    Doubt,
+    DoubtKind,
+    add_up,
+    disagreement,
+    edge_doubt,
+    entropy,
+    probability,
+)
+from prismata.services.workbench import Workbench
+
+STRETCH_US = 5_000_000
+"""A stretch without any candidate is watched in pieces of at most this length."""
+SHORTEST_STRETCH_US = 500_000
+SAME_TIOU = 0.3
+"""As in the label station: segments that overlap so much are the same event."""
+KEPT_RUNS = 256
+
+_NO_DOUBT = Doubt(0.0, {})
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewItem:
+    """One candidate event, or one stretch in which the model saw nothing."""
+
+    key: str
+    video: VideoRecord
+    run_id: str
+    stratum: Stratum
+    span: TimeSpan
+    event: Event | None
+    """With its score; None for a stretch."""
+    threshold: float | None
+    probability: float | None
+    """How likely it is true, as `review_doubt.probability` says."""
+    doubt: Doubt
+
+    @property
+    def event_id(self) -> str:
+        """The id that a label made of it gets: two who judge the same item make one label."""
+        return hashlib.sha256(self.key.encode()).hexdigest()[:32]
+
+    @property
+    def lot(self) -> str:
+        """Its place in the order of random controls."""
+        return hashlib.sha256(f"control:{self.key}".encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class LookedAt:
+    """One finished run with all its candidates; never changes."""
+
+    run: DetectionRunRecord
+    track: ScoreTrack
+    candidates: tuple[Event, ...]
+    thresholds: dict[str, float]
+    calibration: dict[str, dict[str, Any]]
+    """Of the model card."""
+
+
+class RunShelf:
+    """Scores and candidates of the runs that were read last."""
+
+    def __init__(self, bench: Workbench) -> None:
+        self._bench = bench
+        self._kept: OrderedDict[str, LookedAt] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, run: DetectionRunRecord) -> LookedAt:
+        """Return a finished run with its candidates.
+
+        Raises:
+            NotFoundError: If it has no scores.
+        """
+        with self._lock:
+            known = self._kept.get(run.id)
+            if known is not None:
+                self._kept.move_to_end(run.id)
+                return known
+        bench = self._bench
+        card = card_of(bench.catalog.models.get(run.model_id))
+        rules = used_rules(bench, run)
+        track = load_scores(bench, run)
+        duration_us = bench.catalog.videos.get(run.video_id).duration_us
+        found = candidate_events(track, card.event_types, rules, duration_us=duration_us)
+        kept = tuple(item for item in found if (item.score or 0.0) >= LOWEST_THRESHOLD)
+        thresholds = {name: rule.threshold for name, rule in rules.items()}
+        looked = LookedAt(run, track, kept, thresholds, card.calibration)
+        with self._lock:
+            self._kept[run.id] = looked
+            while len(self._kept) > KEPT_RUNS:
+                self._kept.popitem(last=False)
+        return looked
+
+
+def open_items(bench: Workbench, shelf: RunShelf, model: ModelRecord) -> list[ReviewItem]:
+    """Return everything that nobody has judged in the videos that a model has looked at.
+
+    Args:
+        bench: The workbench.
+        shelf: Where runs are kept.
+        model: Whose newest finished runs count, one a video.
+    """
+    domain = bench.domain(model.domain)
+    tolerance_us = to_us(domain.tolerance_seconds)
+    labels: dict[str, list[EventRecord]] = {}
+    for record in bench.catalog.events.list(domain=model.domain, origin="annotation"):
+        labels.setdefault(record.video_id, []).append(record)
+    sheets = {sheet.video_id: sheet.coverage for sheet in bench.catalog.labels.sheets(model.domain)}
+    videos = {video.id: video for video in bench.catalog.videos.list()}
+    places = labelled_places(labels, videos)
+    others = _newest_of_others(bench, model)
+    items: list[ReviewItem] = []
+    for run in newest_runs(bench, model):
+        video = videos[run.video_id]
+        about = _About(
+            bench=bench,
+            model=model,
+            video=video,
+            looked=shelf.get(run),
+            labels=labels.get(video.id, []),
+            coverage=sheets.get(video.id, ()),
+            tolerance_us=tolerance_us,
+            is_new_place=video.group_name not in places,
+            other=shelf.get(others[video.id]) if video.id in others else None,
+        )
+        items += about.candidates()
+        items += about.stretches()
+    return items
+
+
+def newest_runs(bench: Workbench, model: ModelRecord) -> list[DetectionRunRecord]:
+    """Return a model's newest finished run on each video, by the order of the videos' names."""
+    newest: dict[str, DetectionRunRecord] = {}
+    for run in bench.catalog.detections.list(model_id=model.id):
+        if run.state is JobState.SUCCEEDED:
+            newest.setdefault(run.video_id, run)
+    names = {video.id: video.name for video in bench.catalog.videos.list()}
+    return sorted(newest.values(), key=lambda run: names[run.video_id])
+
+
+def labelled_places(
+    labels: Mapping[str, Sequence[EventRecord]], videos: Mapping[str, VideoRecord]
+) -> set[str]:
+    """Return the groups of videos in which somebody labelled an event."""
+    return {
+        videos[video_id].group_name
+        for video_id, records in labels.items()
+        if any(record.review_state not in ("rejected", "unsure") for record in records)
+    }
+
+
+def card_of(model: ModelRecord) -> ModelCard:
+    """Return the card of a model."""
+    return ModelCard.from_json(json.dumps(model.card))
+
+
+def item_key(run_id: str, event_type: str, span: TimeSpan) -> str:
+    """Return the key of an item; a stretch has no event type."""
+    return f"{run_id}:{event_type}:{span.start_us}:{span.end_us}"
+
+
+def stratum_of(score: float, threshold: float) -> Stratum:
+    """Return the stratum of a candidate."""
+    if score >= threshold:
+        return "shown"
+    return "near" if score >= threshold / 2 else "far"
+
+
+def is_judged(candidate: Event, labels: Iterable[Event], *, tolerance_us: int) -> bool:
+    """Say whether a label, of whatever decision, is about this candidate; as in the label station.
+
+    Points within the tolerance; segments that have `SAME_TIOU` in common, or of which the label
+    holds more than half.
+    """
+    for label in labels:
+        if label.event_type != candidate.event_type:
+            continue
+        if "point" in (candidate.kind, label.kind):
+            if (
+                candidate.start_us <= label.end_us + tolerance_us
+                and label.start_us <= candidate.end_us + tolerance_us
+            ):
+                return True
+            continue
+        common = candidate.span.intersection_us(label.span)
+        if common and (
+            candidate.span.tiou(label.span) >= SAME_TIOU or 2 * common > candidate.span.duration_us
+        ):
+            return True
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class _About:
+    """One video while its open items are listed."""
+
+    bench: Workbench
+    model: ModelRecord
+    video: VideoRecord
+    looked: LookedAt
+    labels: Sequence[EventRecord]
+    coverage: Sequence[CoverageSpan]
+    tolerance_us: int
+    is_new_place: bool
+    other: LookedAt | None
+
+    def candidates(self) -> Iterator[ReviewItem]:
+        """Yield the candidates that nobody judged."""
+        events = [record.event for record in self.labels]
+        watched = known_spans(
+            self.coverage,
+            (),
+            duration_us=self.video.duration_us,
+            tolerance_us=self.tolerance_us,
+        )
+        for event in self.looked.candidates:
+            middle = (event.start_us + event.end_us) // 2
+            if any(span.contains(middle) for span in watched) or is_judged(
+                event, events, tolerance_us=self.tolerance_us
+            ):
+                continue
+            threshold = self.looked.thresholds[event.event_type]
+            share = probability(event, threshold, self.looked.calibration)
+            yield ReviewItem(
+                key=item_key(self.looked.run.id, event.event_type, event.span),
+                video=self.video,
+                run_id=self.looked.run.id,
+                stratum=stratum_of(event.score or 0.0, threshold),
+                span=event.span,
+                event=event,
+                threshold=threshold,
+                probability=share,
+                doubt=self._doubt(event, share),
+            )
+
+    def _doubt(self, event: Event, share: float) -> Doubt:
+        # Of what is surely nothing, neither edges nor place teach anything.
+        parts: dict[DoubtKind, float] = {
+            "score": entropy(share),
+            "edges": share * edge_doubt(event, self.looked.track, tolerance_us=self.tolerance_us),
+            "place": share * float(self.is_new_place),
+        }
+        if self.other is not None and event.event_type in self.other.thresholds:
+            parts["models"] = disagreement(
+                event,
+                share,
+                self.other.track,
+                threshold=self.other.thresholds[event.event_type],
+                calibration=self.other.calibration,
+                tolerance_us=self.tolerance_us,
+            )
+        return add_up(parts)
+
+    def stretches(self) -> Iterator[ReviewItem]:
+        """Yield pieces of the time that nobody knows anything of and holds no candidate."""
+        known = known_time(self.bench, self.video, self.model.domain, self.coverage, self.labels)
+        margin = self.tolerance_us
+        taken = [
+            TimeSpan(max(0, event.start_us - margin), event.end_us + margin)
+            for event in self.looked.candidates
+        ]
+        # What a person is unsure of stays unknown, and is no time in which nothing was seen.
+        taken += [record.event.span for record in self.labels if record.review_state == "unsure"]
+        free = unknown_spans([*known, *taken], duration_us=self.video.duration_us)
+        for span in free:
+            pieces = max(1, -(-span.duration_us // STRETCH_US))
+            for number in range(pieces):
+                piece = TimeSpan(
+                    span.start_us + span.duration_us * number // pieces,
+                    span.start_us + span.duration_us * (number + 1) // pieces,
+                )
+                if piece.duration_us < SHORTEST_STRETCH_US:
+                    continue
+                yield ReviewItem(
+                    key=item_key(self.looked.run.id, "", piece),
+                    video=self.video,
+                    run_id=self.looked.run.id,
+                    stratum="unseen",
+                    span=piece,
+                    event=None,
+                    threshold=None,
+                    probability=None,
+                    doubt=_NO_DOUBT,
+                )
+
+
+def _newest_of_others(bench: Workbench, model: ModelRecord) -> dict[str, DetectionRunRecord]:
+    """Return by video the newest finished run of another model of the same domain."""
+    same = {item.id for item in bench.catalog.models.list() if item.domain == model.domain}
+    newest: dict[str, DetectionRunRecord] = {}
+    for run in bench.catalog.detections.list():
+        if run.state is JobState.SUCCEEDED and run.model_id in same - {model.id} and run.scores_key:
+            newest.setdefault(run.video_id, run)
+    return newest
