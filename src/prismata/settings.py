@@ -106,6 +106,18 @@ class Settings(BaseSettings):
         description="Processes that share the steps of one training on one machine: auto = as many "
         "as there are GPUs, or a number.",
     )
+    upload_max_gb: float = Field(
+        0.0, ge=0, description="Largest file that pages take, in gigabytes; 0 = what the disk has."
+    )
+    upload_max_hours: float = Field(
+        0.0, ge=0, description="Longest video that pages take, in hours; 0 = any."
+    )
+    page_sources: str = Field(
+        "",
+        description="Where pages may take videos from: folders of this machine and s3:// prefixes, "
+        "separated by commas; empty = anywhere while the workbench listens to this machine only, "
+        "nowhere otherwise.",
+    )
     child_memory_mb: int = Field(
         0, ge=0, description="Address-space limit of a detection child in MB; 0 = none."
     )

@@ -129,7 +129,7 @@ def test_a_video_is_uploaded_in_pieces_and_a_bad_file_is_refused_in_words(
     page.goto(f"{server.url}/library")
     story = tmp_path / "story.mp4"
     story.write_text("once upon a time " * 1000)
-    page.locator("input[type=file]").set_input_files([str(flashes.path), str(story)])
+    page.locator("input[accept^=video]").set_input_files([str(flashes.path), str(story)])
     page.locator(".refused").wait_for()
     assert "story.mp4" in page.locator(".refused").inner_text()
     page.locator("[data-testid=stDataFrame]").wait_for()

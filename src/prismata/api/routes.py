@@ -10,7 +10,9 @@ from prismata.api.health import HealthRoute
 from prismata.api.jobs import JobRoute
 from prismata.api.labels import LabelRoutes
 from prismata.api.library import LibraryRoute
+from prismata.api.live import LiveRoute
 from prismata.api.media import MediaRoute
+from prismata.api.queue import QueueRoute
 from prismata.api.review import ReviewRoutes
 from prismata.api.scores import ScoreRoutes
 from prismata.api.uploads import UploadRoute
@@ -26,6 +28,7 @@ def create_routes(bench: Workbench, secret: bytes) -> list[Route]:
         bench: What they answer from; they do not close it.
         secret: At least 32 random bytes; pages sign tokens with the same.
     """
+    uploads = UploadRoute(bench, secret)
     labels = LabelDesk(bench)
     labels.catch_up()
     return [
@@ -38,10 +41,13 @@ def create_routes(bench: Workbench, secret: bytes) -> list[Route]:
         Route("/api/video/{video_id}", MediaRoute(bench, secret).answer, methods=["GET"]),
         Route(
             "/api/upload/{upload_id}",
-            UploadRoute(bench, secret).answer,
-            methods=["GET", "PUT", "PATCH"],
+            uploads.answer,
+            methods=["GET", "PUT", "PATCH", "DELETE"],
         ),
+        Route("/api/uploads", uploads.list, methods=["GET"]),
         Route("/api/model/{model_id}", BundleRoute(bench, secret).answer, methods=["GET"]),
+        Route("/api/detections/{run_id}/live", LiveRoute(bench, secret).answer, methods=["GET"]),
+        Route("/api/queue", QueueRoute(bench, secret).answer, methods=["GET", "POST"]),
         Route("/api/jobs/{job_id}", JobRoute(bench).answer, methods=["GET"]),
         Route("/api/health", HealthRoute(bench).answer, methods=["GET"]),
     ]

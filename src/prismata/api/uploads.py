@@ -4,13 +4,18 @@
     GET   /api/upload/{id}                                     → 200, upload-offset
     PATCH /api/upload/{id}   upload-offset: 0, bytes           → 204, upload-offset
                              after the last piece              → 200, what became of the file
+    DELETE /api/upload/{id}                                    → 204, nothing of it stays
+    GET   /api/uploads                                         → 200, those that can be gone on with
 
-A piece at the wrong offset gets 409 with the right one. The token travels in a header, so a
+A piece at the wrong offset gets 409 with the right one; while another one is being written, or the
+file is being checked, 409 with retry-after. The last piece may bring `x-prismata-digest`, see
+`digest_of`. The token travels in a header, so a
 foreign page cannot send it.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 from starlette.concurrency import run_in_threadpool
@@ -19,12 +24,18 @@ from starlette.responses import JSONResponse, Response
 
 from prismata.api.answers import forbidden, refusal, sentence
 from prismata.api.asking import TOKEN_HEADER
-from prismata.core.errors import BadVideoError, InvalidInputError, UserError
+from prismata.core.errors import BadVideoError, BusyError, InvalidInputError, UserError
+from prismata.media.first_bytes import NEEDED_BYTES
 from prismata.services.access import is_token_valid
 from prismata.services.uploads import MAX_CHUNK_BYTES, Upload, UploadDesk
 from prismata.services.workbench import Workbench
 
 OFFSET_HEADER = "upload-offset"
+DIGEST_HEADER = "x-prismata-digest"
+SILENT_SECONDS = 20.0
+"""A sender that brings no byte for so long is gone, though its connection may not know it yet."""
+
+_BUSY_SECONDS = 1
 _MAX_ANNOUNCEMENT = 64 * 1024
 
 
@@ -39,7 +50,12 @@ class UploadRoute:
     def __init__(self, bench: Workbench, secret: bytes) -> None:
         self._bench = bench
         self._secret = secret
-        self._desk = UploadDesk(bench.settings.data_dir / "uploads")
+        settings = bench.settings
+        self._desk = UploadDesk(
+            settings.data_dir / "uploads",
+            max_bytes=int(settings.upload_max_gb * 1e9),
+            max_seconds=settings.upload_max_hours * 3600,
+        )
 
     async def answer(self, request: Request) -> Response:
         """Announce, ask or continue, as the method says."""
@@ -48,6 +64,9 @@ class UploadRoute:
             return forbidden()
         upload_id = request.path_params["upload_id"]
         try:
+            if request.method == "DELETE":
+                await run_in_threadpool(self._desk.forget, upload_id)
+                return Response(status_code=204)
             if request.method == "PUT":
                 return await self._announce(request, upload_id)
             upload = await run_in_threadpool(self._desk.get, upload_id)
@@ -60,9 +79,23 @@ class UploadRoute:
             answer.headers["x-reason"] = error.reason
             return answer
         except UserError as error:
-            return refusal(error)
+            answer = refusal(error)
+            if isinstance(error, BusyError):
+                answer.headers["retry-after"] = str(_BUSY_SECONDS)
+            return answer
         result = await run_in_threadpool(self._desk.result, upload_id)
         return _progress(upload, 200, {"offset": upload.offset, **(result or {})})
+
+    async def list(self, request: Request) -> Response:
+        """Return the uploads that can be gone on with."""
+        if not is_token_valid(self._secret, request.headers.get(TOKEN_HEADER, ""), "upload", ""):
+            return forbidden()
+        found = await run_in_threadpool(self._desk.unfinished)
+        told = [
+            {"id": item.id, "name": item.name, "size": item.size, "offset": item.offset}
+            for item in found
+        ]
+        return JSONResponse({"uploads": told}, headers={"Cache-Control": "no-store"})
 
     async def _announce(self, request: Request, upload_id: str) -> Response:
         try:
@@ -94,10 +127,16 @@ class UploadRoute:
                 return answer
             if refused := await self._receive(request, upload):
                 return refused
+            began = upload.offset < NEEDED_BYTES
             upload = await run_in_threadpool(self._desk.get, upload.id)
+            if began:
+                await run_in_threadpool(self._desk.check_beginning, upload)
             if not upload.is_complete:
                 return Response(status_code=204, headers={OFFSET_HEADER: str(upload.offset)})
-        result = await run_in_threadpool(self._desk.finish, self._bench, upload)
+        digest = request.headers.get(DIGEST_HEADER, "")
+        result = await run_in_threadpool(
+            lambda: self._desk.finish(self._bench, upload, digest=digest)
+        )
         return _progress(upload, 200, {"offset": upload.size, **result})
 
     async def _receive(self, request: Request, upload: Upload) -> Response | None:
@@ -109,8 +148,13 @@ class UploadRoute:
             return too_long
         path = self._desk.path_of(upload.id, upload.name)
         target = await run_in_threadpool(path.open, "ab")
+        parts = request.stream()
         try:
-            async for part in request.stream():
+            while True:
+                async with asyncio.timeout(SILENT_SECONDS):
+                    part = await anext(parts, None)
+                if part is None:
+                    break
                 left -= len(part)
                 if left < 0:
                     await run_in_threadpool(target.truncate, upload.offset)
@@ -119,6 +163,8 @@ class UploadRoute:
         except ClientDisconnect:
             # What arrived stays: the sender asks for the offset and goes on.
             return Response(status_code=400)
+        except TimeoutError:
+            return sentence("nothing came for a while; ask for the offset and go on there", 408)
         finally:
             await run_in_threadpool(target.close)
         return None

@@ -16,6 +16,7 @@ from prismata.catalog.columns import check_json
 from prismata.catalog.database import Database, new_id
 from prismata.catalog.events import event_columns
 from prismata.catalog.fencing import check_lease
+from prismata.catalog.live_scores import forget_live_scores
 from prismata.catalog.lookup import get_row
 from prismata.catalog.records import DetectionRunRecord
 from prismata.catalog.schema import DetectionRunRow, EventRow, JobRow, ModelRow, VideoRow
@@ -117,6 +118,7 @@ class DetectionRepository:
                 setattr(run, name, value)
             run.event_count = kept + len(events)
             run.state = JobState.SUCCEEDED
+            forget_live_scores(session, [run_id])
             run.finished_at = self._database.now()
             session.flush()
             return _to_record(run)
@@ -160,6 +162,7 @@ class DetectionRepository:
             run = get_row(session, DetectionRunRow, run_id, "detection run", lock=True)
             check_transition(run.state, state)
             session.execute(delete(EventRow).where(EventRow.detection_run_id == run_id))
+            forget_live_scores(session, [run_id])
             for name, value in changes.items():
                 setattr(run, name, value)
             run.event_count = 0
@@ -280,6 +283,7 @@ def end_detection_of(
         .returning(DetectionRunRow.id)
     ).all()
     session.execute(delete(EventRow).where(EventRow.detection_run_id.in_(run_ids)))
+    forget_live_scores(session, run_ids)
 
 
 def _count_kept(session: Session, run_id: str) -> int:

@@ -16,6 +16,7 @@ def job_record(row: JobRow) -> JobRecord:
         params=row.params,
         resource_class=row.resource_class,
         rank=row.rank,
+        held=row.held,
         needs_mb=row.needs_mb,
         state=row.state,
         dedupe_key=row.dedupe_key,

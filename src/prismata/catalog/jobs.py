@@ -228,7 +228,8 @@ def _fresh_columns(now: datetime) -> dict[str, Any]:
 def _busy_sentence(active: JobRow, now: datetime) -> str:
     minutes = max(0, int((now - active.created_at).total_seconds() // 60))
     when = "just now" if minutes == 0 else f"{minutes} min ago"
-    doing = "is waiting" if active.state is JobState.QUEUED else f"is {active.progress:.0%} done"
+    waits = "is paused" if active.held else "is waiting"
+    doing = waits if active.state is JobState.QUEUED else f"is {active.progress:.0%} done"
     return (
         f"this {active.kind} job is already {active.state}: {active.author} started it {when} "
         f"and it {doing} (job {active.id}); please wait for it or cancel it first"

@@ -94,7 +94,7 @@ class LeaseRepository:
 
         Raises:
             NotFoundError: If there is no such job.
-            ConflictError: If it is not queued.
+            ConflictError: If it is not queued, or paused.
             InvalidInputError: If the lease is not longer than 0 s.
         """
         lease = _lease(lease_seconds)
@@ -103,6 +103,8 @@ class LeaseRepository:
             if claimed is None:
                 row = get_row(session, JobRow, job_id, "job")
                 check_transition(row.state, JobState.RUNNING)
+                if row.held:
+                    raise ConflictError(f"the job {job_id!r} is paused; resume it first")
                 raise ConflictError(f"the job {job_id!r} was claimed by somebody else just now")
             return claimed
 
@@ -111,8 +113,9 @@ class LeaseRepository:
     ) -> JobRecord | None:
         """Take the next queued job that fits, or return None when none does.
 
-        Next is the lowest rank, then the oldest. A job that needs more memory than there is stays
-        queued and says so; others may go before it for `MAX_BLOCKED_SECONDS`.
+        Next is the lowest rank, then the oldest; paused ones are passed over. A job that needs more
+        memory than there is stays queued and says so; others may go before it for
+        `MAX_BLOCKED_SECONDS`.
 
         Raises:
             InvalidInputError: If the lease is not longer than 0 s.
@@ -140,7 +143,7 @@ class LeaseRepository:
         now = self._database.time_of(session)
         row = session.scalars(
             update(JobRow)
-            .where(JobRow.id == job_id, JobRow.state == JobState.QUEUED)
+            .where(JobRow.id == job_id, JobRow.state == JobState.QUEUED, JobRow.held.is_(False))
             .values(
                 state=JobState.RUNNING,
                 lease_token=new_id(),
@@ -381,6 +384,7 @@ def _queued(offer: Offer, now: datetime) -> Select[str, float | None, datetime |
             JobRow.state == JobState.QUEUED,
             JobRow.kind.in_(offer.kinds),
             JobRow.resource_class.in_(offer.classes),
+            JobRow.held.is_(False),
             due,
         )
         .order_by(JobRow.rank, JobRow.created_at, JobRow.id)

@@ -10,6 +10,7 @@ from sqlalchemy import text
 from prismata.catalog.annotators import AnnotatorRepository
 from prismata.catalog.database import Clock, Database, parse_url, utc_now
 from prismata.catalog.datasets import DatasetRepository
+from prismata.catalog.detection_queue import DetectionQueue
 from prismata.catalog.detections import DetectionRepository
 from prismata.catalog.event_search import EventSearch
 from prismata.catalog.events import EventRepository
@@ -17,7 +18,9 @@ from prismata.catalog.jobs import JobRepository
 from prismata.catalog.labels import LabelLogRepository
 from prismata.catalog.leases import LeaseRepository
 from prismata.catalog.library import LibraryRepository
+from prismata.catalog.live_scores import LiveScoresRepository
 from prismata.catalog.models import ModelRepository
+from prismata.catalog.queue_order import QueueOrder
 from prismata.catalog.reviews import ReviewRepository
 from prismata.catalog.runs import TrainingRunRepository
 from prismata.catalog.upgrades import bring_up_to_date, check_up_to_date
@@ -47,6 +50,9 @@ class Catalog:
         self.detections = DetectionRepository(database)
         self.jobs = JobRepository(database)
         self.leases = LeaseRepository(database)
+        self.queue_order = QueueOrder(database)
+        self.detection_queue = DetectionQueue(database)
+        self.live_scores = LiveScoresRepository(database)
         self.workers = WorkerRepository(database)
         self.job_ends = database.job_ends
         """Hears of every job whose end is written by this process."""

@@ -273,6 +273,8 @@ class JobRecord:
     resource_class: ResourceClass
     rank: int
     """Lower goes first; then the oldest."""
+    held: bool
+    """Somebody paused it: nobody claims it until it is resumed."""
     needs_mb: float | None
     """Memory an attempt is expected to take; None: nobody said."""
     state: JobState

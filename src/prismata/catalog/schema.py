@@ -16,6 +16,7 @@ from sqlalchemy import (
     Index,
     MetaData,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -137,6 +138,8 @@ class JobRow(Row):
         enum_column(ResourceClass), server_default=ResourceClass.CPU
     )
     rank: Mapped[int] = mapped_column(server_default="0")
+    held: Mapped[bool] = mapped_column(server_default=false())
+    """Paused: nobody claims it until it is released."""
     needs_mb: Mapped[float | None] = mapped_column(RealNumber)
     state: Mapped[JobState] = mapped_column(enum_column(JobState))
     dedupe_key: Mapped[str | None] = mapped_column(PlainText)
@@ -302,6 +305,19 @@ class DetectionRunRow(Row):
     message: Mapped[str] = mapped_column(LooseText)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class LiveScoresRow(Row):
+    """Scores of a part of a video while its run goes on; gone when that has ended."""
+
+    __tablename__ = "live_scores"
+
+    detection_run_id: Mapped[str] = mapped_column(
+        ForeignKey("detection_run.id", ondelete="CASCADE"), primary_key=True
+    )
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    times_us: Mapped[list[int]] = mapped_column(JSON)
+    scores: Mapped[list[list[float]]] = mapped_column(JSON)
 
 
 class EventRow(Row):

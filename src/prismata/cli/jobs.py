@@ -10,6 +10,7 @@ import typer
 from prismata.catalog import AttemptRecord, JobRecord
 from prismata.cli.console import JsonOption, notes, output, print_json, print_table
 from prismata.core.jobs import JobState
+from prismata.services.detect_queue import QueueAction, act_on_job
 from prismata.services.job_list import (
     SEEN_WITHIN_SECONDS,
     active_jobs,
@@ -21,6 +22,10 @@ from prismata.wiring import open_workbench
 app = typer.Typer(no_args_is_help=True)
 
 _ID_SHOWN = 8
+
+JobsArgument = Annotated[
+    list[str], typer.Argument(help="Ids of jobs, or how they begin.", metavar="JOB...")
+]
 
 
 @app.command(name="list")
@@ -94,6 +99,40 @@ def cancel(job: Annotated[str, typer.Argument(help="Id of the job, or how it beg
 
 
 @app.command()
+def pause(jobs: JobsArgument) -> None:
+    """Pause jobs that wait: nobody begins them until they are resumed."""
+    _act("pause", jobs, "paused")
+
+
+@app.command()
+def resume(jobs: JobsArgument) -> None:
+    """Let paused jobs be begun again, where they stand."""
+    _act("resume", jobs, "waits for its turn again")
+
+
+@app.command()
+def first(jobs: JobsArgument) -> None:
+    """Put jobs before all others that wait, in the order named."""
+    # One by one to the front, so the last one is moved first.
+    _act("first", [*reversed(jobs)], "goes first")
+
+
+@app.command()
+def retry(jobs: JobsArgument) -> None:
+    """Queue detections again that failed or were cancelled, for whoever works."""
+    _act("retry", jobs, "queued again")
+
+
+def _act(action: QueueAction, jobs: list[str], done: str) -> None:
+    with open_workbench() as bench:
+        for job in jobs:
+            found = bench.catalog.jobs.find(job)
+            now = act_on_job(bench, action, found.id, runs_here=False)
+            other = f" as {now.id}" if now.id != found.id else ""
+            output.print(f"{title_of_job(now)} {found.id}: {done}{other}", markup=False)
+
+
+@app.command()
 def workers(as_json: JsonOption = False) -> None:
     """List the workers that were seen in the last half minute."""
     with open_workbench() as bench:
@@ -144,6 +183,8 @@ def _attempt(attempt: AttemptRecord) -> dict[str, Any]:
 
 
 def _state(job: JobRecord) -> str:
+    if job.state is JobState.QUEUED and job.held:
+        return "paused"
     is_blocked = job.state is JobState.QUEUED and job.blocked_note
     return "blocked" if is_blocked else job.state.value
 

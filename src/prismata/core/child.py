@@ -125,6 +125,10 @@ class ChildReporter:
         """Announce an event that is still going on, or what has become of it since."""
         self._send("open_event", event=event, id=run_id)
 
+    def scores(self, times_us: Sequence[int], scores: Sequence[Sequence[float]]) -> None:
+        """Hand over K scored instants, each with one score for each event type, as they come."""
+        self._send("scores", times_us=list(times_us), scores=[list(row) for row in scores])
+
     def _eta(self, now: float, done: float, total: float | None) -> float | None:
         """Seconds left at the speed since this total was first seen; None while nobody can know."""
         if total is None:

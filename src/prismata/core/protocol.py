@@ -9,6 +9,8 @@ one answer closes the input after one line. A message has `type`; for each reque
     open_event {event, id}                    an event that is still going on; again as it grows
     event     {event, id?}                    a provisional event, as soon as its run has closed;
                                               it takes the place of what was announced under its id
+    scores    {times_us, scores}              what was scored since the last one, thinned; at most
+                                              two a second
     memory    {rss_mb, peak_rss_mb}           with progress and before a result
     result    {…}                             once, last; its absence means failure
     error     {cause, message, reason}        once, instead of a result

@@ -37,6 +37,7 @@ from prismata.detection.pipeline import (
 )
 from prismata.detection.result import build_result, event_to_dict
 from prismata.detection.runtimes import RuntimeInfo
+from prismata.detection.score_feed import ScoreFeed
 from prismata.detection.scorers import BundleScorer, ForeignScorer, Scorer
 from prismata.media import scan
 from prismata.postprocess import Run
@@ -206,6 +207,7 @@ class _Detection:
             on_progress=lambda done, total: reporter.progress(done, total, "detecting"),
             on_run=lambda run: reporter.event(values(run), run.id),
             on_open_run=lambda run: reporter.open_event(values(run), run.id),
+            on_scores=ScoreFeed(reporter.scores).push,
         )
 
     def _result(self, output: PipelineOutput) -> dict[str, Any]:

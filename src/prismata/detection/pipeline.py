@@ -38,6 +38,8 @@ class Listeners:
     """Gets each event as soon as its run has closed; the same events are in the output."""
     on_open_run: Callable[[Run], None] = lambda _run: None
     """Gets an event as soon as its run has reached the threshold, and again while it grows."""
+    on_scores: Callable[[NDArray[np.int64], NDArray[np.float32]], None] = lambda _t, _s: None
+    """Gets `(K,)` instants in microseconds and their `(K, C)` scores as they come."""
 
 
 @dataclass(slots=True)
@@ -195,12 +197,14 @@ class _Run:
         started = time.perf_counter()
         self._samples.extend(part.samples)
         self._scores.extend(part.scores)
-        closed = self._grouper.push_runs(self.plan.times_us[part.samples], part.scores)
+        times_us = self.plan.times_us[part.samples]
+        closed = self._grouper.push_runs(times_us, part.scores)
         still_open = self._announcer.due(self._grouper.open_runs())
         self._grouping += time.perf_counter() - started
         self._tell(closed)
         for run in still_open:
             self.listeners.on_open_run(run)
+        self.listeners.on_scores(times_us, part.scores)
 
     def _tell(self, closed: list[Run]) -> None:
         for run in closed:

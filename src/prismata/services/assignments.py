@@ -8,6 +8,7 @@ from functools import partial
 from prismata.catalog import JobRecord
 from prismata.core.ports import Assignment
 from prismata.services.detect import assign_detection
+from prismata.services.intake import assign_intake
 from prismata.services.models import assign_export
 from prismata.services.near_duplicates import assign_comparison
 from prismata.services.prepare import assign_preparation
@@ -19,6 +20,7 @@ _KINDS: Mapping[str, Callable[[Workbench, JobRecord], Assignment]] = {
     "compare": assign_comparison,
     "detect": assign_detection,
     "export": assign_export,
+    "intake": assign_intake,
     "prepare": assign_preparation,
     "search": assign_search,
     "train": assign_training,

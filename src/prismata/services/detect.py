@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tempfile
 from collections.abc import Mapping
@@ -92,6 +93,7 @@ def prepare_detection(
     profile: Profile | None = None,
     held_mb: float = 0.0,
     may_wait: bool = False,
+    admission: Admission | None = None,
 ) -> PreparedDetection:
     """Enter job and run into the catalog.
 
@@ -101,22 +103,24 @@ def prepare_detection(
         profile: How much memory it may take; None = as the settings say.
         held_mb: What a warm child holds already.
         may_wait: It need not fit into the memory that is free now; it then waits until it does.
+        admission: What was found for a video with pictures of the same size; None = found here.
 
     Raises:
         UnavailableError: If there is too little memory; nothing was entered.
-        BusyError: If the same model is already running on the same video.
+        BusyError: If the same work waits or runs already: this video, model and settings.
         NotFoundError: If video or model do not exist.
     """
     video = bench.catalog.videos.find(request.video)
     model = choose_model(bench, request, video)
-    wanted = _arithmetic(bench, request)
-    profile = profile or wished_profile(bench.settings.machine_profile)
-    try:
-        admission = admit(bench, model, video, wanted, profile=profile, held_mb=held_mb)
-    except UnavailableError:
-        if not may_wait:
-            raise
-        admission = Admission("small", memory_need(bench, model, video, wanted, "small"))
+    if admission is None:
+        wanted = _arithmetic(bench, request)
+        profile = profile or wished_profile(bench.settings.machine_profile)
+        try:
+            admission = admit(bench, model, video, wanted, profile=profile, held_mb=held_mb)
+        except UnavailableError:
+            if not may_wait:
+                raise
+            admission = Admission("small", memory_need(bench, model, video, wanted, "small"))
     settings = {"thresholds": dict(request.thresholds), "reader": request.reader}
     asked = {**_asked(bench, request), "profile": admission.profile}
     params = {
@@ -130,7 +134,7 @@ def prepare_detection(
         "detect",
         params,
         author=bench.settings.author,
-        dedupe_key=f"detect:{video.id}:{model.id}",
+        dedupe_key=work_key(bench, video, model, request),
         needs_mb=admission.need.mb,
         detection={"video_id": video.id, "model_id": model.id, "settings": settings},
     )
@@ -199,6 +203,15 @@ def assign_detection(bench: Workbench, job: JobRecord) -> Assignment:
         )
 
 
+def work_key(
+    bench: Workbench, video: VideoRecord, model: ModelRecord, request: DetectRequest
+) -> str:
+    """Return what two detections share that would find the same: video, model and settings."""
+    found_with = [_thresholds(model, request), _asked(bench, request)]
+    digest = hashlib.sha256(json.dumps(found_with, sort_keys=True).encode()).hexdigest()
+    return f"detect:{video.id}:{model.id}:{digest[:16]}"
+
+
 def find_finished(
     bench: Workbench, video: VideoRecord, model: ModelRecord, request: DetectRequest
 ) -> DetectionRunRecord | None:
@@ -207,8 +220,7 @@ def find_finished(
     The same model, thresholds, reader, runtime and precision ("auto" is the same as "auto"); where
     a profile is asked for, one that has it.
     """
-    card = ModelCard.from_json(json.dumps(model.card)).with_thresholds(dict(request.thresholds))
-    thresholds = {name: rule.threshold for name, rule in card.rules.items()}
+    thresholds = _thresholds(model, request)
     asked = _asked(bench, request)
     for run in bench.catalog.detections.list(video_id=video.id, model_id=model.id):
         if not run.result_key:
@@ -242,6 +254,11 @@ def load_result(bench: Workbench, run: DetectionRunRecord) -> dict[str, Any]:
         raise NotFoundError(f"this detection run is {run.state} and has no result")
     result: dict[str, Any] = json.loads(bench.storage.get(run.result_key))
     return result
+
+
+def _thresholds(model: ModelRecord, request: DetectRequest) -> dict[str, float]:
+    card = ModelCard.from_json(json.dumps(model.card)).with_thresholds(dict(request.thresholds))
+    return {name: rule.threshold for name, rule in card.rules.items()}
 
 
 def _arithmetic(bench: Workbench, request: DetectRequest) -> Arithmetic:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from prismata.catalog import DetectionRunRecord, JobRecord, ModelRecord, VideoRecord
+from prismata.core.errors import ConflictError, UnavailableError
 from prismata.core.events import Event
 from prismata.core.jobs import JobLease
 from prismata.core.protocol import Message
 from prismata.services.admission import Admission
 from prismata.services.workbench import Workbench
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,8 @@ class Recording:
         self._notes = list(notes)
         self._peak_rss_mb = 0.0
         # An attempt finds what the one before it found again.
+        if job.attempt > 1:
+            bench.catalog.live_scores.forget(run.id)
         earlier = bench.catalog.events.list(detection_run_id=run.id)
         self._shown = {item.event for item in earlier}
 
@@ -83,8 +89,19 @@ class Recording:
             if event not in self._shown:
                 self._bench.catalog.detections.add_events(self._run.id, [event])
                 self._shown.add(event)
+        elif message["type"] == "scores":
+            self._show_scores(message)
         elif message["type"] == "memory":
             self._peak_rss_mb = max(self._peak_rss_mb, float(message.get("peak_rss_mb") or 0.0))
+
+    def _show_scores(self, message: Message) -> None:
+        """Let readers see a part of the curve; all of it is stored at the end, whatever comes."""
+        try:
+            self._bench.catalog.live_scores.add(
+                self._run.id, message["times_us"], message["scores"]
+            )
+        except (ConflictError, UnavailableError) as error:
+            logger.warning("live_scores_not_shown run=%s reason=%s", self._run.id, error)
 
     def on_success(self, result: dict[str, Any]) -> dict[str, Any]:
         """Store result, scores and final events; return what is kept with the job."""

@@ -7,16 +7,30 @@ from datetime import datetime
 from typing import Any
 
 from prismata.catalog import JobRecord, WorkerRecord
-from prismata.core.jobs import JobState
+from prismata.core.jobs import FailureCause, JobState
 from prismata.services.workbench import Workbench
 
 SEEN_WITHIN_SECONDS = 30.0
 """A worker that was not seen for so long is not counted."""
 
+CAUSE_WORDS = {
+    FailureCause.USER_ERROR: "",
+    FailureCause.OUT_OF_MEMORY: "Out of memory",
+    FailureCause.CRASHED: "Crashed",
+    FailureCause.KILLED: "Killed",
+    FailureCause.STALLED: "Stalled",
+    FailureCause.LOST: "Lost",
+    FailureCause.PREEMPTED: "Stopped",
+    FailureCause.STORAGE: "Storage",
+    FailureCause.BUG: "A mistake of ours",
+}
+"""What stands before the sentence of a job that failed; empty where that says it all."""
+
 _DOINGS = {
     "compare": "Compare videos of",
     "detect": "Detect",
     "export": "Export",
+    "intake": "Take in",
     "prepare": "Prepare",
     "search": "Search settings for",
     "train": "Train",
@@ -66,6 +80,7 @@ def describe_job(job: JobRecord) -> dict[str, Any]:
         "attempt": job.attempt,
         "failures": job.failures,
         "blocked": job.blocked_note,
+        "paused": job.held,
         "cause": job.cause.value if job.cause else None,
         "message": job.message,
         "peak_rss_mb": job.peak_rss_mb,
@@ -74,6 +89,14 @@ def describe_job(job: JobRecord) -> dict[str, Any]:
         "started_at": _iso(job.started_at),
         "finished_at": _iso(job.finished_at),
     }
+
+
+def told_end(job: JobRecord) -> str:
+    """Return in one sentence why a job failed; empty for any other."""
+    if job.state is not JobState.FAILED:
+        return ""
+    word = CAUSE_WORDS.get(job.cause, "Failed") if job.cause else "Failed"
+    return f"{word}: {job.message}" if word else job.message
 
 
 def _iso(moment: datetime | None) -> str | None:

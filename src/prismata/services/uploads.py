@@ -1,11 +1,13 @@
 """Uploads: a file arrives in pieces, survives interruptions, and is ingested when complete.
 
 Invariant: what is on disk is a correct beginning of the file; its length is the offset from which
-the sender goes on, whatever was interrupted.
+the sender goes on, whatever was interrupted. A sender that can compute digests proves it at the
+end: another file of the same name, size and date would not be taken for the one that was begun.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import re
@@ -27,6 +29,9 @@ from prismata.core.errors import (
     NotFoundError,
     UserError,
 )
+from prismata.core.time import MICROSECONDS
+from prismata.media import probe
+from prismata.media.first_bytes import NEEDED_BYTES, check_may_be_video
 from prismata.services.ingest import ingest_file
 from prismata.services.prepare import start_preparation
 from prismata.services.workbench import Workbench
@@ -34,6 +39,9 @@ from prismata.services.workbench import Workbench
 logger = logging.getLogger(__name__)
 
 MAX_CHUNK_BYTES = 16 * 2**20
+PIECE_BYTES = 8 * 2**20
+"""Of which a digest is a digest: see `digest_of`."""
+
 KEPT_SECONDS = 7 * 24 * 60 * 60
 """An upload that nobody goes on with is forgotten after this long."""
 
@@ -63,10 +71,14 @@ class UploadDesk:
 
     Args:
         folder: Where they grow; made when the first one begins.
+        max_bytes: Of one file; 0 = what the disk has.
+        max_seconds: Of one video; 0 = any.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, max_bytes: int = 0, max_seconds: float = 0.0) -> None:
         self._folder = folder
+        self._max_bytes = max_bytes
+        self._max_seconds = max_seconds
         self._lock = threading.Lock()
         self._busy: set[str] = set()
 
@@ -96,10 +108,16 @@ class UploadDesk:
                     f"{clean!r} with {size}; use another id"
                 )
             return known
+        if self._max_bytes and size > self._max_bytes:
+            raise InvalidInputError(
+                f"{clean!r} has {size / 1e9:.1f} GB, and files of up to {self._max_bytes / 1e9:g} "
+                "GB are taken here (PRISMATA_UPLOAD_MAX_GB)"
+            )
         self.remove_stale()
         self._folder.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(self._folder).free
-        # Twice: the upload itself, and the copy in the storage.
+        # Twice: the upload itself, and the copy in the storage. Others are promised theirs.
+        promised = sum(2 * other.size - other.offset for other in self.unfinished())
+        free = max(0, shutil.disk_usage(self._folder).free - promised)
         if 2 * size > free:
             raise InvalidInputError(
                 f"{clean!r} has {size / 1e9:.1f} GB, but only {free / 1e9:.1f} GB are free here "
@@ -132,6 +150,40 @@ class UploadDesk:
         offset = known["size"] if result else 0
         return Upload(upload_id, known["name"], known["size"], offset, known["domain"])
 
+    def unfinished(self) -> list[Upload]:
+        """Return the uploads that somebody may go on with, by name."""
+        found = []
+        for folder in self._folder.glob("*"):
+            with suppress(NotFoundError, InvalidInputError, ValueError, KeyError):
+                if self.result(folder.name) is None:
+                    found.append(self.get(folder.name))
+        return sorted(found, key=lambda upload: (upload.name, upload.id))
+
+    def forget(self, upload_id: str) -> None:
+        """Remove what is here of an upload that nobody wants any more; safe to call twice.
+
+        Raises:
+            BusyError: If somebody writes to it right now.
+        """
+        folder = self._folder_of(upload_id)
+        with self.hold(upload_id):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def check_beginning(self, upload: Upload) -> None:
+        """Refuse a file whose first bytes say that it is no video; it goes at once.
+
+        Raises:
+            BadVideoError: With one sentence that says what it is instead.
+        """
+        try:
+            with self.path_of(upload.id, upload.name).open("rb") as file:
+                head = file.read(NEEDED_BYTES)
+            if len(head) == min(NEEDED_BYTES, upload.size):
+                check_may_be_video(head, upload.name)
+        except BadVideoError:
+            shutil.rmtree(self._folder_of(upload.id), ignore_errors=True)
+            raise
+
     def path_of(self, upload_id: str, name: str) -> Path:
         """Return the file that grows."""
         return self._folder_of(upload_id) / "content" / name
@@ -155,14 +207,19 @@ class UploadDesk:
             with self._lock:
                 self._busy.discard(upload_id)
 
-    def finish(self, bench: Workbench, upload: Upload) -> dict[str, Any]:
+    def finish(self, bench: Workbench, upload: Upload, *, digest: str = "") -> dict[str, Any]:
         """Ingest a complete upload and return what became of it, as JSON values.
 
         The file goes either way; the answer stays, so that a sender who missed it can ask again.
         What a player needs beside a new video is then made in the background.
 
+        Args:
+            bench: The workbench.
+            upload: The upload.
+            digest: What `digest_of` the sender's file is; empty = the sender cannot tell.
+
         Raises:
-            InvalidInputError: If it is not complete.
+            InvalidInputError: If it is not complete, too long, or not the file that was sent.
             BadVideoError: If it is not a video that can be used.
             ConflictError: If another video has its name.
         """
@@ -177,6 +234,12 @@ class UploadDesk:
         path = self.path_of(upload.id, upload.name)
         folder = self._folder_of(upload.id)
         try:
+            if digest and digest != digest_of(path):
+                raise InvalidInputError(
+                    f"what is here of {upload.name!r} is not what was sent: another file of this "
+                    "name, size and date was begun before, or it was changed; choose it again"
+                )
+            self._check_length(path, upload.name)
             done = ingest_file(bench, path, name=upload.name, domain=upload.domain)
         except (BadVideoError, InvalidInputError, ConflictError):
             # A refused file must not be resumed for ever; anything else may work next time.
@@ -186,6 +249,7 @@ class UploadDesk:
             "status": done.status,
             "message": done.message,
             "video_id": done.video.id if done.video else "",
+            "sha256": done.video.sha256 if done.video else "",
         }
         temporary = folder / "result.json.part"
         temporary.write_text(json.dumps(result), "utf-8")
@@ -216,6 +280,16 @@ class UploadDesk:
                     removed += 1
         return removed
 
+    def _check_length(self, path: Path, name: str) -> None:
+        if not self._max_seconds:
+            return
+        seconds = (probe(path).declared_duration_us or 0) / MICROSECONDS
+        if seconds > self._max_seconds:
+            raise InvalidInputError(
+                f"{name!r} lasts {seconds / 3600:.1f} h, and videos of up to "
+                f"{self._max_seconds / 3600:g} h are taken here (PRISMATA_UPLOAD_MAX_HOURS)"
+            )
+
     def _folder_of(self, upload_id: str) -> Path:
         if not _ID.fullmatch(upload_id):
             raise InvalidInputError(
@@ -223,6 +297,18 @@ class UploadDesk:
                 f"{upload_id[:80]!r}"
             )
         return self._folder / upload_id
+
+
+def digest_of(path: Path) -> str:
+    """Return the SHA-256 of the SHA-256s of a file's pieces of `PIECE_BYTES`.
+
+    A browser computes the digest of a piece at once, but not of a whole file bit by bit.
+    """
+    pieces = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(PIECE_BYTES):
+            pieces.update(hashlib.sha256(piece).digest())
+    return pieces.hexdigest()
 
 
 def _prepare(bench: Workbench, video: VideoRecord) -> None:

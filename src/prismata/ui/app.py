@@ -7,7 +7,17 @@ from pathlib import Path
 import streamlit as st
 
 from prismata.ui.panels.notices import guarded
-from prismata.ui.screens import analyze, events, health, jobs, label, library, review, train
+from prismata.ui.screens import (
+    analyze,
+    detect,
+    events,
+    health,
+    jobs,
+    label,
+    library,
+    review,
+    train,
+)
 
 FAVICON = Path(__file__).parent / "panels" / "assets" / "favicon.svg"
 
@@ -27,6 +37,9 @@ def main() -> None:
             ),
             st.Page(
                 guarded(analyze.show), title="Analyze", icon=":material/search:", url_path="analyze"
+            ),
+            st.Page(
+                guarded(detect.show), title="Detect", icon=":material/queue:", url_path="detect"
             ),
             st.Page(
                 guarded(review.show), title="Review", icon=":material/rule:", url_path="review"

@@ -32,9 +32,12 @@ ALLOWED = {
 FINAL = {"succeeded", "failed", "cancelled"}
 LEASE = 45
 
+BY_ANYBODY = ("ask", "reap", "hold", "release")
+"""What needs no token."""
+
 STEPS = st.tuples(
     st.sampled_from(
-        ["claim", "claim_next", "beat", "succeed", "cancel", "ask", "reap", *FailureCause]
+        ["claim", "claim_next", "beat", "succeed", "cancel", *BY_ANYBODY, *FailureCause]
     ),
     st.sampled_from(["newest token", "oldest token", "made-up token"]),
     st.sampled_from([0, 20, 50]),
@@ -51,6 +54,8 @@ def take(catalog, job, step, token):
         leases.claim_next(Offer([job.kind]), LEASE)
     elif step == "beat":
         leases.heartbeat(job.id, token, lease_seconds=LEASE, progress=0.5)
+    elif step in {"hold", "release"}:
+        getattr(catalog.queue_order, step)(job.id)
     elif step == "ask":
         catalog.jobs.request_cancel(job.id)
     elif step == "reap":
@@ -70,10 +75,13 @@ def check_lawful(before, after, step, token, clock):
         assert after == before
     claims = before.state == "queued" and after.state == "running"
     assert after.attempt == before.attempt + claims
+    if step in {"hold", "release"}:
+        assert after.state == before.state
     if claims:
+        assert not before.held
         assert step in {"claim", "claim_next"}
     failed = before.state == "running" and after.failures != before.failures
-    if before.state == "running" and step not in {"claim", "claim_next", "ask", "reap"}:
+    if before.state == "running" and step not in {"claim", "claim_next", *BY_ANYBODY}:
         assert (after != before) <= (token == before.lease_token)
     if failed:
         (cause,) = {

@@ -8,9 +8,36 @@ from typing import Any, Literal
 
 import streamlit as st
 
-ComponentName = Literal["player", "timeline", "upload"]
+ComponentName = Literal["live", "player", "queue", "timeline", "upload"]
 
 _HTML = {
+    "live": (
+        '<div class="live">\n'
+        '  <canvas role="img" aria-label="confidence so far, click to seek"></canvas>\n'
+        '  <p class="told" aria-live="polite"></p>\n'
+        '  <ul class="events" aria-label="events so far"></ul>\n'
+        "</div>\n"
+    ),
+    "queue": (
+        '<div class="queue">\n'
+        '  <div class="head"><span class="sum" aria-live="polite"></span>'
+        '<progress class="whole" max="1" aria-label="all together" hidden></progress></div>\n'
+        '  <div class="tools">\n'
+        '    <select class="shown" aria-label="which are shown">'
+        '<option value="all">All</option><option value="active">Waiting or running</option>'
+        '<option value="failed">Failed or cancelled</option><option value="done">Done</option>'
+        "</select>\n"
+        '    <input class="words" type="search" placeholder="Find" aria-label="find">\n'
+        '    <div class="actions" role="group" aria-label="with those selected"></div>\n'
+        "  </div>\n"
+        '  <p class="told" role="status" hidden></p>\n'
+        '  <p class="empty"></p>\n'
+        '  <div class="scroll table" hidden><table><thead><tr>'
+        '<th><input class="every" type="checkbox" aria-label="select all"></th>'
+        "<th>Video</th><th>State</th><th>Progress</th><th>Left</th><th>Events</th><th>Why</th>"
+        '</tr></thead><tbody class="rows"></tbody></table></div>\n'
+        "</div>\n"
+    ),
     "player": (
         '<div class="player">\n'
         '  <video controls playsinline preload="metadata"></video>\n'
@@ -27,10 +54,14 @@ _HTML = {
         "</div>\n"
     ),
     "upload": (
-        '<label class="drop">\n'
-        '  <input type="file" multiple accept="video/*,.mkv,.ts,.mts,.avi,.flv,.wmv">\n'
-        "  <span><b>Choose videos</b> or drop them here</span>\n"
-        "</label>\n"
+        '<div class="drop">\n'
+        '  <label><input type="file" multiple accept="video/*,.mkv,.ts,.mts,.avi,.flv,.wmv">'
+        "Choose videos</label>\n"
+        '  <label><input type="file" webkitdirectory>Choose a folder</label>\n'
+        "  <span>or drop them here</span>\n"
+        "</div>\n"
+        '<p class="unfinished" role="status" hidden></p>\n'
+        '<p class="sum" aria-live="polite"></p>\n'
         '<ul class="files" aria-live="polite"></ul>\n'
     ),
 }

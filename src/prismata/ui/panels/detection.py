@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
 import streamlit as st
 
 from prismata.catalog import DetectionRunRecord, VideoRecord
-from prismata.core.events import Event, EventType
-from prismata.core.modelcard import ModelCard
+from prismata.core.events import Event
 from prismata.services.lineage import model_lineage
 from prismata.services.regroup import Regrouped, regroup
 from prismata.ui import state
@@ -36,7 +34,7 @@ class Result:
 
 
 def show_running(run: DetectionRunRecord) -> None:
-    """Show a running detection, refreshed each second until it ends."""
+    """Show how far a running detection is, refreshed each second until it ends."""
 
     @st.fragment(run_every=_REFRESH_SECONDS)
     def live() -> None:
@@ -48,15 +46,6 @@ def show_running(run: DetectionRunRecord) -> None:
         if now.state.is_final or now.job_id is None:
             st.rerun()
         show_progress(catalog.jobs.get(now.job_id), what_is_kept=_KEPT_ON_CANCEL)
-        found = [item.event for item in catalog.events.list(detection_run_id=run.id)]
-        if found:
-            st.caption(f"{len(found)} found so far")
-            model = catalog.models.get(run.model_id)
-            show_event_table(
-                found[-8:],
-                event_types_of(model.card),
-                calibration=model.card.get("calibration"),
-            )
 
     live()
 
@@ -101,11 +90,6 @@ def show_events(video: VideoRecord, result: Result) -> Seek | None:
     event = found.events[rows[0]]
     middle = middle_of_frame(workbench().timeline(video), event.start_us)
     return Seek(middle, f"{run.id}:{event.start_us}:{event.event_type}")
-
-
-def event_types_of(card: dict[str, object]) -> tuple[EventType, ...]:
-    """Return the event types of a stored model card."""
-    return ModelCard.from_json(json.dumps(card)).event_types
 
 
 def _how(run: DetectionRunRecord) -> str:

@@ -8,25 +8,14 @@ import streamlit as st
 
 from prismata.catalog import JobRecord
 from prismata.core.errors import UserError
-from prismata.core.jobs import FailureCause, JobState
+from prismata.core.jobs import JobState
+from prismata.services.job_list import told_end
 from prismata.ui import state
 from prismata.ui.context import workbench
 from prismata.ui.panels.notices import plain, refuse, show_notice
 
 _ETA_FROM = 0.03
 """Below this share the rest cannot be told from the start-up."""
-
-_CAUSES = {
-    FailureCause.USER_ERROR: "",
-    FailureCause.OUT_OF_MEMORY: "Out of memory",
-    FailureCause.CRASHED: "Crashed",
-    FailureCause.KILLED: "Killed",
-    FailureCause.STALLED: "Stalled",
-    FailureCause.LOST: "Lost",
-    FailureCause.PREEMPTED: "Stopped",
-    FailureCause.STORAGE: "Storage",
-    FailureCause.BUG: "A mistake of ours",
-}
 
 
 def show_progress(job: JobRecord, *, what_is_kept: str) -> None:
@@ -63,8 +52,7 @@ def show_end(job: JobRecord) -> None:
     if job.state is JobState.CANCELLED:
         show_notice("info", "This was cancelled before it finished.")
         return
-    cause = _CAUSES.get(job.cause, "Failed") if job.cause else "Failed"
-    show_notice("error", f"{cause}: {job.message}" if cause else job.message)
+    show_notice("error", told_end(job))
     if job.log_tail:
         with st.expander("What the process said last"):
             st.code("\n".join(job.log_tail), language=None, wrap_lines=True)
@@ -74,6 +62,8 @@ def _doing(job: JobRecord) -> str:
     if job.state is JobState.RUNNING:
         again = f"attempt {job.attempt}, " if job.attempt > 1 else ""
         return again + (job.progress_note or "starting")
+    if job.held:
+        return "paused"
     if job.blocked_note:
         return f"waiting for memory: {job.blocked_note}"
     if job.not_before is not None:

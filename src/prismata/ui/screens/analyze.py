@@ -14,6 +14,7 @@ from prismata.services.detect import DetectRequest, prepare_detection, start_det
 from prismata.services.known_time import unknown_time
 from prismata.ui.context import workbench
 from prismata.ui.panels.detection import Result, load_detection, show_events, show_running
+from prismata.ui.panels.live import show_live
 from prismata.ui.panels.notices import plain, refuse, show_waiting_notices
 from prismata.ui.panels.pickers import pick_model, pick_video
 from prismata.ui.panels.player import Seek, show_player
@@ -43,6 +44,8 @@ def show() -> None:
             show_upload(video.domain)
     with left:
         show_player(video, seek=seek)
+        if model is not None:
+            show_live(video, model)
         if result is not None:
             unknown = unknown_time(workbench(), video, model.domain) if model else ()
             show_timeline(video, result.found, result.truth, unknown)
