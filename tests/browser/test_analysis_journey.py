@@ -1,4 +1,4 @@
-"""From clips to a better model, as a reviewer does it: upload, detect, review, take along, retrain."""
+"""From clips to a better model, as a reviewer does it: upload, detect, review, export, retrain."""
 
 import csv
 import io
