@@ -111,13 +111,12 @@ class ReviewRoutes:
         verdict = _verdict(told)
 
         def work() -> dict[str, Any]:
-            decision = self._desk.decide(verdict, user)
+            decision = self._desk.decide(verdict, user, domain=domain)
             return {"id": decision.id, "event_id": decision.event_id, "domain": domain}
 
         return await in_thread(work)
 
     async def _undo(self, request: Request, domain: str, user: str) -> dict[str, Any]:
-        del domain
         told = await read_json(request, _UNDO)
         ids = told.get("ids")
         if not isinstance(ids, list):
@@ -126,7 +125,7 @@ class ReviewRoutes:
 
         def work() -> dict[str, Any]:
             for decision_id in parsed:
-                self._desk.undo(decision_id, user)
+                self._desk.undo(decision_id, user, domain=domain)
             return {"undone": len(parsed)}
 
         return await in_thread(work)

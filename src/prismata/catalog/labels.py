@@ -204,8 +204,8 @@ class LabelLogRepository:
             get_row(session, VideoRow, video_id, "video")
             return [_to_change(row) for row in session.scalars(query)]
 
-    def change(self, operation_id: str) -> tuple[str, str, Change]:
-        """Return video id, domain and what an operation did.
+    def change(self, operation_id: str) -> Change:
+        """Return what an operation did.
 
         Raises:
             NotFoundError: If no such operation was applied.
@@ -214,7 +214,7 @@ class LabelLogRepository:
             row = get_row(session, LabelOperationRow, operation_id, "change of labels")
             if row.seq is None:
                 raise NotFoundError(f"the operation {operation_id!r} changed nothing")
-            return row.video_id, row.domain, _to_change(row)
+            return _to_change(row)
 
     def state_at(self, video_id: str, domain: str, seq: int) -> LabelsThen:
         """Return labels, coverage and sheet as they were after change `seq`; 0: at the beginning.

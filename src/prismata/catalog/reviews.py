@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from prismata.catalog.columns import check_label
 from prismata.catalog.database import Database
+from prismata.catalog.lookup import get_row
 from prismata.catalog.records import ReviewDecision
 from prismata.catalog.schema import EventRow, ReviewDecisionRow
 
@@ -26,6 +27,15 @@ class ReviewRepository:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    def get(self, decision_id: str) -> ReviewDecision:
+        """Return one decision, taken back or not.
+
+        Raises:
+            NotFoundError: If there is none.
+        """
+        with self._database.read() as session:
+            return _to_record(get_row(session, ReviewDecisionRow, decision_id, "review decision"))
 
     def list(
         self,

@@ -173,17 +173,24 @@ class ReviewDesk:
         times = looked.track.times_us[inside]
         return [(int(us), round(float(score), 4)) for us, score in zip(times, column, strict=True)]
 
-    def decide(self, verdict: Verdict, reviewer: str) -> ReviewDecision:
+    def decide(self, verdict: Verdict, reviewer: str, *, domain: str = "") -> ReviewDecision:
         """Make a decision durable, and a label of it.
 
+        Args:
+            verdict: What a person says.
+            reviewer: Who says it.
+            domain: The only one that may be decided about; empty = any.
+
         Raises:
-            NotFoundError: If run, video or domain are gone.
+            NotFoundError: If run, video or domain are gone, or the run belongs to another domain.
             InvalidInputError: If the item is none of that run, or what it was corrected to cannot
                 be; nothing was changed.
             ConflictError: If somebody else decided otherwise meanwhile; nothing was changed.
         """
         run = self._bench.catalog.detections.get(verdict.run_id)
         model = self._bench.catalog.models.get(run.model_id)
+        if domain not in ("", model.domain):
+            raise NotFoundError(f"the run {run.id!r} belongs to another domain than {domain!r}")
         video = self._bench.catalog.videos.get(run.video_id)
         if verdict.decision == "watched":
             operations = self._watch(verdict, video, model.domain)
@@ -205,28 +212,31 @@ class ReviewDesk:
                 raise InvalidInputError(result.message)
         return decision
 
-    def undo(self, decision_id: str, reviewer: str) -> None:
+    def undo(self, decision_id: str, reviewer: str, *, domain: str = "") -> None:
         """Take a decision back, and the label that it made.
+
+        Args:
+            decision_id: Its id.
+            reviewer: Who takes it back.
+            domain: The only one in which something may be taken back; empty = any.
 
         Raises:
             NotFoundError: If there is no such decision.
             ConflictError: If somebody changed the label since; nothing was changed.
         """
-        video_id, domain, change = self._bench.catalog.labels.change(decision_id)
-        stored = [
-            item
-            for item in self._bench.catalog.reviews.list(domain, video_id=video_id, standing=False)
-            if item.id == decision_id
-        ]
-        ids = [decision_id, *(_part_id(decision_id, i) for i in range(stored[0].found))]
+        decision = self._bench.catalog.reviews.get(decision_id)
+        if domain not in ("", decision.domain):
+            raise NotFoundError(f"there is no decision {decision_id!r} in {domain!r}")
+        video_id, change = decision.video_id, self._bench.catalog.labels.change(decision_id)
+        ids = [decision_id, *(_part_id(decision_id, i) for i in range(decision.found))]
         operations = []
         for number, part in enumerate(ids):
-            done = change if part == decision_id else self._bench.catalog.labels.change(part)[2]
+            done = change if part == decision_id else self._bench.catalog.labels.change(part)
             operation = Operation(
                 part, done.client, 0, done.kind, done.event_id, _own(done.before), _own(done.after)
             )
             operations.append(inverse(operation, _part_id(f"undo:{part}", number), 0))
-        answer = self._labels.apply(video_id, domain, operations, reviewer, since=None)
+        answer = self._labels.apply(video_id, decision.domain, operations, reviewer, since=None)
         if any(result.status == "conflict" for result in answer.results):
             raise ConflictError(
                 "somebody changed this label since, so the decision stays; look at it in the "

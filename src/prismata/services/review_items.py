@@ -9,12 +9,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
-from prismata.catalog import DetectionRunRecord, EventRecord, ModelRecord, VideoRecord
+from prismata.catalog import (
+    DetectionRunRecord,
+    EventRecord,
+    ModelRecord,
+    VideoRecord,
+)
 from prismata.core.coverage import CoverageSpan, known_spans, unknown_spans
 from prismata.core.events import Event
 from prismata.core.jobs import JobState
@@ -88,12 +93,32 @@ class LookedAt:
 
 
 class RunShelf:
-    """Scores and candidates of the runs that were read last."""
+    """Scores and candidates of the runs that were read last, and what is open in them."""
 
     def __init__(self, bench: Workbench) -> None:
         self._bench = bench
         self._kept: OrderedDict[str, LookedAt] = OrderedDict()
+        self._open: OrderedDict[str, tuple[object, tuple[ReviewItem, ...]]] = OrderedDict()
         self._lock = Lock()
+
+    def open_in(
+        self, run_id: str, state: object, make: Callable[[], tuple[ReviewItem, ...]]
+    ) -> tuple[ReviewItem, ...]:
+        """Return what is open in a run; made anew where `state` is not that of the last time.
+
+        A decision changes one video: the items of all others are as they were.
+        """
+        with self._lock:
+            known = self._open.get(run_id)
+            if known is not None and known[0] == state:
+                self._open.move_to_end(run_id)
+                return known[1]
+        made = make()
+        with self._lock:
+            self._open[run_id] = (state, made)
+            while len(self._open) > KEPT_RUNS:
+                self._open.popitem(last=False)
+        return made
 
     def get(self, run: DetectionRunRecord) -> LookedAt:
         """Return a finished run with its candidates.
@@ -135,26 +160,27 @@ def open_items(bench: Workbench, shelf: RunShelf, model: ModelRecord) -> list[Re
     labels: dict[str, list[EventRecord]] = {}
     for record in bench.catalog.events.list(domain=model.domain, origin="annotation"):
         labels.setdefault(record.video_id, []).append(record)
-    sheets = {sheet.video_id: sheet.coverage for sheet in bench.catalog.labels.sheets(model.domain)}
+    sheets = {sheet.video_id: sheet for sheet in bench.catalog.labels.sheets(model.domain)}
     videos = {video.id: video for video in bench.catalog.videos.list()}
     places = labelled_places(labels, videos)
     others = _newest_of_others(bench, model)
     items: list[ReviewItem] = []
     for run in newest_runs(bench, model):
-        video = videos[run.video_id]
+        video, sheet = videos[run.video_id], sheets.get(run.video_id)
         about = _About(
             bench=bench,
+            shelf=shelf,
             model=model,
             video=video,
-            looked=shelf.get(run),
+            run=run,
             labels=labels.get(video.id, []),
-            coverage=sheets.get(video.id, ()),
+            coverage=() if sheet is None else sheet.coverage,
             tolerance_us=tolerance_us,
             is_new_place=video.group_name not in places,
-            other=shelf.get(others[video.id]) if video.id in others else None,
+            other_run=others.get(video.id),
         )
-        items += about.candidates()
-        items += about.stretches()
+        # Every change of labels or coverage gives the sheet another number.
+        items += shelf.open_in(run.id, about.state(0 if sheet is None else sheet.seq), about.items)
     return items
 
 
@@ -225,14 +251,34 @@ class _About:
     """One video while its open items are listed."""
 
     bench: Workbench
+    shelf: RunShelf
     model: ModelRecord
     video: VideoRecord
-    looked: LookedAt
+    run: DetectionRunRecord
     labels: Sequence[EventRecord]
     coverage: Sequence[CoverageSpan]
     tolerance_us: int
     is_new_place: bool
-    other: LookedAt | None
+    other_run: DetectionRunRecord | None
+
+    @property
+    def looked(self) -> LookedAt:
+        """The run with its candidates."""
+        return self.shelf.get(self.run)
+
+    @property
+    def other(self) -> LookedAt | None:
+        """The run of another model on the same video."""
+        return None if self.other_run is None else self.shelf.get(self.other_run)
+
+    def state(self, seq: int) -> object:
+        """Return what the items depend on; `seq` is the number of the last change of labels."""
+        other = "" if self.other_run is None else self.other_run.id
+        return seq, len(self.labels), other, self.is_new_place, self.tolerance_us
+
+    def items(self) -> tuple[ReviewItem, ...]:
+        """Return everything that is open."""
+        return (*self.candidates(), *self.stretches())
 
     def candidates(self) -> Iterator[ReviewItem]:
         """Yield the candidates that nobody judged."""
@@ -243,40 +289,41 @@ class _About:
             duration_us=self.video.duration_us,
             tolerance_us=self.tolerance_us,
         )
-        for event in self.looked.candidates:
+        looked, other = self.looked, self.other
+        for event in looked.candidates:
             middle = (event.start_us + event.end_us) // 2
             if any(span.contains(middle) for span in watched) or is_judged(
                 event, events, tolerance_us=self.tolerance_us
             ):
                 continue
-            threshold = self.looked.thresholds[event.event_type]
-            share = probability(event, threshold, self.looked.calibration)
+            threshold = looked.thresholds[event.event_type]
+            share = probability(event, threshold, looked.calibration)
             yield ReviewItem(
-                key=item_key(self.looked.run.id, event.event_type, event.span),
+                key=item_key(self.run.id, event.event_type, event.span),
                 video=self.video,
-                run_id=self.looked.run.id,
+                run_id=self.run.id,
                 stratum=stratum_of(event.score or 0.0, threshold),
                 span=event.span,
                 event=event,
                 threshold=threshold,
                 probability=share,
-                doubt=self._doubt(event, share),
+                doubt=self._doubt(event, share, looked, other),
             )
 
-    def _doubt(self, event: Event, share: float) -> Doubt:
+    def _doubt(self, event: Event, share: float, looked: LookedAt, other: LookedAt | None) -> Doubt:
         # Of what is surely nothing, neither edges nor place teach anything.
         parts: dict[DoubtKind, float] = {
             "score": entropy(share),
-            "edges": share * edge_doubt(event, self.looked.track, tolerance_us=self.tolerance_us),
+            "edges": share * edge_doubt(event, looked.track, tolerance_us=self.tolerance_us),
             "place": share * float(self.is_new_place),
         }
-        if self.other is not None and event.event_type in self.other.thresholds:
+        if other is not None and event.event_type in other.thresholds:
             parts["models"] = disagreement(
                 event,
                 share,
-                self.other.track,
-                threshold=self.other.thresholds[event.event_type],
-                calibration=self.other.calibration,
+                other.track,
+                threshold=other.thresholds[event.event_type],
+                calibration=other.calibration,
                 tolerance_us=self.tolerance_us,
             )
         return add_up(parts)
@@ -302,9 +349,9 @@ class _About:
                 if piece.duration_us < SHORTEST_STRETCH_US:
                     continue
                 yield ReviewItem(
-                    key=item_key(self.looked.run.id, "", piece),
+                    key=item_key(self.run.id, "", piece),
                     video=self.video,
-                    run_id=self.looked.run.id,
+                    run_id=self.run.id,
                     stratum="unseen",
                     span=piece,
                     event=None,

@@ -70,6 +70,21 @@ def test_another_decision_of_somebody_else_is_a_conflict(ask, run):
     assert "somebody else decided" in second.json()["error"]
 
 
+def test_a_permission_is_good_for_one_domain_alone(client, ask, bench, run):
+    card = ask("GET", "queue?order=score").json()["cards"][0]
+    made = ask("POST", "decide", json=verdict(card)).json()
+    headers = {
+        "x-prismata-user": "eve",
+        "x-prismata-token": mint_token(SECRET, "review", "ball_throw/eve"),
+    }
+    other = ask("GET", "queue?order=score").json()["cards"][0]
+    told = (("decide", verdict(other)), ("undo", {"ids": [made["id"]]}))
+    for path, body in told:
+        answer = client.post(f"/api/review/ball_throw/{path}", headers=headers, json=body)
+        assert answer.status_code == 404, answer.text
+    assert len(bench.catalog.reviews.list("flashes")) == 1
+
+
 def test_cards_that_are_on_screen_already_are_passed_over(ask, run):
     cards = ask("GET", "queue?order=time").json()["cards"]
     rest = ask("GET", f"queue?order=time&skip={cards[0]['key']}").json()["cards"]
@@ -91,7 +106,7 @@ def test_accepting_many_says_which(ask, run):
         ("POST", "decide", {"decision": "maybe"}, "decision is accepted"),
         ("POST", "decide", {"decision": "accepted", "reason": "whim"}, "reason is control"),
         ("POST", "undo", {"ids": "all"}, "as a list"),
-        ("POST", "undo", {"ids": ["0" * 32]}, "no change of labels"),
+        ("POST", "undo", {"ids": ["0" * 32]}, "no review decision"),
         ("POST", "accept-above", {"event_type": "flash", "score": 0}, "above 0"),
         ("POST", "accept-above", {"event_type": "flash", "score": 0.1}, "below the threshold"),
     ],

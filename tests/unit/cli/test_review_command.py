@@ -66,7 +66,7 @@ def test_many_at_once(prismata, run):
         (("decide", "KEY", "corrected"), "'corrected' says what the event really is"),
         (("decide", "KEY", "accepted", "--start", "1"), "the other decisions take none"),
         (("decide", "nonsense", "accepted"), "no detection run"),
-        (("undo", "0" * 32), "no change of labels"),
+        (("undo", "0" * 32), "no review decision"),
     ],
 )
 def test_what_cannot_be_is_said_in_a_sentence(prismata, run, arguments, words):

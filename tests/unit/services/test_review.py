@@ -11,6 +11,7 @@ from prismata.core.scores import ScoreTrack
 from prismata.core.time import TimeSpan
 from prismata.services.annotate import LabelDesk
 from prismata.services.datasets import create_dataset
+from prismata.services.labels import add_label
 from prismata.services.review import ReviewDesk, Verdict, on_frames
 from prismata.services.review_items import card_of
 
@@ -155,6 +156,14 @@ def test_undo_takes_label_and_decision_back(bench, desk, video, run):
     assert 0.95 in cards_by_score(desk.queue("flashes"))
     desk.decide(verdict(card, "rejected"), "ada")  # another decision afterwards
     assert [label.review_state for label in labels_of(bench, video)] == ["rejected"]
+
+
+def test_only_decisions_are_taken_back(bench, desk, video, run):
+    label = add_label(bench, video, "flashes", Event.point("flash", 100_000))
+    (change,) = bench.catalog.labels.history(video.id, "flashes")
+    with pytest.raises(NotFoundError, match="no review decision"):
+        desk.undo(change.op, "ada")
+    assert [item.id for item in labels_of(bench, video)] == [label.id]
 
 
 def test_undo_leaves_a_label_that_somebody_changed_since(bench, desk, video, run):
