@@ -7,7 +7,17 @@ from pathlib import Path
 import streamlit as st
 
 from prismata.ui.panels.notices import guarded
-from prismata.ui.screens import analyze, events, health, jobs, label, library, review, train
+from prismata.ui.screens import (
+    analyze,
+    compare,
+    events,
+    health,
+    jobs,
+    label,
+    library,
+    review,
+    train,
+)
 
 FAVICON = Path(__file__).parent / "panels" / "assets" / "favicon.svg"
 
@@ -30,6 +40,12 @@ def main() -> None:
             ),
             st.Page(
                 guarded(review.show), title="Review", icon=":material/rule:", url_path="review"
+            ),
+            st.Page(
+                guarded(compare.show),
+                title="Compare",
+                icon=":material/compare_arrows:",
+                url_path="compare",
             ),
             st.Page(
                 guarded(events.show),
