@@ -7,6 +7,8 @@ import pytest
 from prismata.core.events import Event
 from prismata.services.ingest import ingest_file
 from prismata.services.labels import add_label
+from prismata.services.models import promote_model
+from prismata.testing.synth import render_flashes
 from prismata.ui import state
 
 
@@ -62,7 +64,7 @@ def test_models_without_a_common_video_are_told_how_to_get_one(open_page, video,
     page = open_page("compare")
     page.box("Domain").select("flashes")
     words = page.run().words
-    assert "no video on which both 'one' and 'other' were run" in words
+    assert "no video on which both 'other' and 'one' were run" in words
     assert "**Analyze**" in words
 
 
@@ -91,8 +93,6 @@ def test_the_chosen_moment_plays_beside_both_curves(compare, video):
 
 
 def test_a_long_video_is_drawn_around_the_moment(open_page, bench, add_bundle, look, tmp_path):
-    from prismata.testing.synth import render_flashes
-
     made = render_flashes(tmp_path / "long.mp4", seconds=60, seed=8, size=(48, 32), fps=10)
     long = ingest_file(bench, made.path, domain="flashes").video
     look(add_bundle("one"), long)
@@ -102,6 +102,24 @@ def test_a_long_video_is_drawn_around_the_moment(open_page, bench, add_bundle, l
     page.run()
     picture = page.component("timeline")[1]
     assert (picture["from_us"], picture["duration_us"]) == (15_000_000, 30_000_000)
+
+
+def test_what_is_used_stands_first_and_the_newest_beside_it(
+    open_page, bench, two, add_bundle, look
+):
+    newest = add_bundle("newest")
+    look(newest, bench.catalog.videos.list()[0], 500)
+
+    def chosen():
+        page = open_page("compare")
+        page.box("Domain").select("flashes")
+        page.run()
+        ids = [page.box(f"{place} model").value for place in ("First", "Second")]
+        return [bench.catalog.models.get(item).name for item in ids]
+
+    assert chosen() == ["other", "newest"]
+    promote_model(bench, two[0].id)
+    assert chosen() == ["one", "newest"]
 
 
 def test_labels_give_metrics_and_a_new_label_counts_at_once(compare, bench, video):

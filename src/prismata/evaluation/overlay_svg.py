@@ -87,18 +87,20 @@ def draw_overlay(picture: Overlay, element_id: str) -> str:
         f'role="img" aria-labelledby="{element_id}-t {element_id}-d">',
         f'<title id="{element_id}-t">{escape(picture.title)}</title>',
         f'<desc id="{element_id}-d">{escape(words)}</desc>',
-        draw_axis(picture.window, height),
+        draw_axis(picture.window, height, top=2 * _LEGEND_HEIGHT),
         f'<rect class="plot" y="{curve_y}" width="100%" height="{_CURVE_HEIGHT}"/>',
         _band(picture, curve_y - 2 * _ROW_HEIGHT, bottom),
     ]
     for index, model in enumerate(picture.models):
         parts.append(f'<g class="{_SIDES[index]}">')
         parts.append(_legend(model, index))
-        parts.append(_threshold(model, index, curve_y))
+        parts.append(_threshold(model, curve_y))
         parts.append(_curve(picture, model, index, curve_y))
         y = (first_y, second_y)[index]
         parts += [_mark(picture.window, event, verdict, y) for event, verdict in model.events]
         parts.append("</g>")
+    # Last, so that no curve lies over them.
+    parts += [_level_text(model, index, curve_y) for index, model in enumerate(picture.models)]
     parts.append('<g class="labels">')
     parts += [_mark(picture.window, event, None, truth_y) for event in picture.truth]
     parts.append("</g>")
@@ -132,16 +134,23 @@ def _legend(model: ModelLine, index: int) -> str:
     )
 
 
-def _threshold(model: ModelLine, index: int, curve_y: int) -> str:
-    y = curve_y + _CURVE_HEIGHT * (1 - model.threshold)
-    side = ("start", "end")[index]
+def _threshold(model: ModelLine, curve_y: int) -> str:
+    y = _level(model, curve_y)
+    return f'<line class="level" x1="0" x2="100%" y1="{y:.1f}" y2="{y:.1f}"/>'
+
+
+def _level_text(model: ModelLine, index: int, curve_y: int) -> str:
     # Names stand at opposite ends, because thresholds are often the same.
-    x = ("4", "100%")[index]
+    x, anchor = (("4", "start"), ("100%", "end"))[index]
+    y = max(curve_y + 12, _level(model, curve_y) - 5)
     return (
-        f'<line class="level" x1="0" x2="100%" y1="{y:.1f}" y2="{y:.1f}"/>'
-        f'<text class="tick" x="{x}" y="{max(curve_y + 10, y - 4):.1f}" text-anchor="{side}">'
-        f'<tspan class="soft">{_SIDES[index]} {model.threshold:.2f}</tspan></text>'
+        f'<text class="tick level-name" x="{x}" y="{y:.1f}" text-anchor="{anchor}">'
+        f"{_SIDES[index]} {model.threshold:.2f}</text>"
     )
+
+
+def _level(model: ModelLine, curve_y: int) -> float:
+    return curve_y + _CURVE_HEIGHT * (1 - model.threshold)
 
 
 def _curve(picture: Overlay, model: ModelLine, index: int, curve_y: int) -> str:

@@ -303,8 +303,8 @@ def thinned(
     return times_us[best], scores[best]
 
 
-def draw_axis(window: TimeSpan, height: int) -> str:
-    """Return grid lines and times for a picture of a stretch of video, `height` pixels high."""
+def draw_axis(window: TimeSpan, height: int, *, top: int = _TITLE_HEIGHT) -> str:
+    """Return grid lines, from `top` down, and times for a picture that is `height` pixels high."""
     steps = [to_us(seconds) for seconds in _TICK_SECONDS]
     length_us = window.duration_us
     step = next((value for value in steps if length_us <= value * _MAX_TICKS), steps[-1])
@@ -317,7 +317,7 @@ def draw_axis(window: TimeSpan, height: int) -> str:
         label = format_time(time_us)
         shown = label if step < to_us(1) else label.split(".")[0]
         parts.append(
-            f'<line class="grid" x1="{x}" x2="{x}" y1="{_TITLE_HEIGHT}" '
+            f'<line class="grid" x1="{x}" x2="{x}" y1="{top}" '
             f'y2="{height - _AXIS_HEIGHT}"/>'
             f'<text class="tick" x="{x}" y="{height - 8}" text-anchor="{anchor}">{shown}</text>'
         )

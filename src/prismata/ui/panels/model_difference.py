@@ -50,7 +50,7 @@ def show_summary(difference: ModelDifference) -> None:
     with left:
         st.dataframe(_count_frame(difference), hide_index=True)
         st.caption(
-            plain(f"The same event, and right, means {difference.criterion}, ")
+            plain(f"The same event, and right, means {difference.criterion} here, ")
             + "each model at the threshold of its run."
         )
     with right:
@@ -94,13 +94,15 @@ def _is_shown(pair: EventPair, shown: str) -> bool:
 
 
 def _count_frame(difference: ModelDifference) -> pd.DataFrame:
-    rows = []
-    for change in CHANGES:
-        counts = difference.counts(change)
-        row: dict[str, str | int] = {"": CHANGE_WORDS[change].capitalize()}
-        row |= {VERDICT_WORDS[name].capitalize(): number for name, number in counts.items()}
-        rows.append({**row, "All": sum(counts.values())})
-    return pd.DataFrame(rows)
+    counts = {change: difference.counts(change) for change in CHANGES}
+    columns = [name for name in VERDICT_WORDS if any(each[name] for each in counts.values())]
+    return pd.DataFrame(
+        [
+            {"": CHANGE_WORDS[change].capitalize(), "All": sum(each.values())}
+            | {VERDICT_WORDS[name].capitalize(): each[name] for name in columns}
+            for change, each in counts.items()
+        ]
+    )
 
 
 def _show_metrics(difference: ModelDifference) -> None:
@@ -131,9 +133,11 @@ def _show_table(
         ),
         "Start": st.column_config.TextColumn(width="small", alignment="right"),
         "Moved": st.column_config.NumberColumn(
-            format="%+.2f s", width="small", help="How much later the second begins and ends"
+            format="%+.2f s", width="small", help="How much later the second one begins"
         ),
-        "End moved": st.column_config.NumberColumn(format="%+.2f s", width="small"),
+        "End moved": st.column_config.NumberColumn(
+            format="%+.2f s", width="small", help="How much later the second one ends"
+        ),
     }
     models = f"{difference.first.id}:{difference.second.id}"
     key = f"{state.COMPARE_TABLE}:{models}:{shown}:{hash(tuple(pair for _, pair in pairs))}"
@@ -155,17 +159,18 @@ def _columns(
 ) -> dict[str, str | float | None]:
     row: dict[str, str | float | None] = {
         "What": CHANGE_WORDS[pair.change].capitalize(),
-        "Labels say": VERDICT_WORDS[pair.verdict],
-        "Event": title_of(pair.event.event_type, difference.event_types),
-        "Video": item.video.name,
         "Start": format_time(pair.event.start_us),
-        "First": pair.first.score if pair.first else None,
-        "Second": pair.second.score if pair.second else None,
-        "Moved": None if pair.start_change_us is None else to_seconds(pair.start_change_us),
+        "Labels say": VERDICT_WORDS[pair.verdict],
+        "Video": item.video.name,
     }
-    if any(kind.kind == "segment" for kind in difference.event_types):
-        moved = pair.end_change_us if pair.event.kind == "segment" else None
-        row["End moved"] = None if moved is None else to_seconds(moved)
+    if len(difference.event_types) > 1:
+        row["Event"] = title_of(pair.event.event_type, difference.event_types)
+    row["First"] = pair.first.score if pair.first else None
+    row["Second"] = pair.second.score if pair.second else None
+    if pair.start_change_us is not None and pair.end_change_us is not None:
+        row["Moved"] = to_seconds(pair.start_change_us)
+        if pair.event.kind == "segment":
+            row["End moved"] = to_seconds(pair.end_change_us)
     return row
 
 

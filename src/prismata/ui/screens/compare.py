@@ -34,7 +34,10 @@ def show() -> None:
         )
         return
     with choices[1]:
-        first = _pick("First model", models, state.COMPARE_FIRST)
+        # What is there, beside what may take its place: the newest that is chosen on the right.
+        used = next((key for key, model in models.items() if model.stage == "production"), "")
+        usual = used or list(models)[1]
+        first = _pick("First model", models, state.COMPARE_FIRST, usual)
     others = {key: model for key, model in models.items() if key != first.id}
     with choices[2]:
         second = _pick("Second model", others, state.COMPARE_SECOND)
@@ -49,20 +52,20 @@ def show() -> None:
 
 
 def _models_of(domain: Domain) -> dict[str, ModelRecord]:
-    """Return a domain's models: those that have looked at a video first, in production before."""
+    """Return a domain's models: those that have looked at a video first, then the newest first."""
     catalog = workbench().catalog
     ran = {run.model_id for run in catalog.detections.list() if run.state is JobState.SUCCEEDED}
     models = catalog.models.list(domain=domain.name)
-    models.sort(key=lambda model: (model.id not in ran, model.stage != "production"))
+    models.sort(key=lambda model: model.id not in ran)
     return {model.id: model for model in models}
 
 
-def _pick(label: str, models: dict[str, ModelRecord], key: str) -> ModelRecord:
+def _pick(label: str, models: dict[str, ModelRecord], key: str, default: str = "") -> ModelRecord:
     titles = {
         model.id: model.name + ("" if model.stage == "candidate" else f" · {model.stage}")
         for model in models.values()
     }
-    return models[state.choose(label, titles, key)]
+    return models[state.choose(label, titles, key, default=default)]
 
 
 def _compare(first: ModelRecord, second: ModelRecord) -> ModelDifference:
