@@ -91,7 +91,8 @@ def draw_overlay(picture: Overlay, element_id: str) -> str:
         f'<rect class="plot" y="{curve_y}" width="100%" height="{_CURVE_HEIGHT}"/>',
         _band(picture, curve_y - 2 * _ROW_HEIGHT, bottom),
     ]
-    for index, model in enumerate(picture.models):
+    # The dashed one last: a solid line would hide it, and shines through between its dashes.
+    for index, model in reversed(list(enumerate(picture.models))):
         parts.append(f'<g class="{_SIDES[index]}">')
         parts.append(_legend(model, index))
         parts.append(_threshold(model, curve_y))

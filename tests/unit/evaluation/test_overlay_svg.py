@@ -45,7 +45,8 @@ def test_names_styles_and_both_thresholds_are_in_words():
     ):
         assert words in svg
     heights = [float(y) for y in re.findall(r'class="level" x1="0" x2="100%" y1="([\d.]+)"', svg)]
-    assert heights[0] - heights[1] == pytest.approx(0.4 * 96, abs=0.2)
+    # The second one is drawn first.
+    assert heights[1] - heights[0] == pytest.approx(0.4 * 96, abs=0.2)
 
 
 def test_curves_are_of_the_stretch_and_reach_its_borders():
@@ -55,6 +56,11 @@ def test_curves_are_of_the_stretch_and_reach_its_borders():
     assert places[0] < 0 < places[1]
     assert places[-2] < 1000 <= places[-1]
     assert {point.split(",")[1] for point in curves[0].split()} == {"80.0"}
+
+
+def test_the_dashed_curve_lies_over_the_solid_one():
+    svg = draw()
+    assert svg.index('<g class="second">') < svg.index('<g class="first">')
 
 
 def test_the_axis_tells_times_of_the_video():
@@ -74,7 +80,7 @@ def test_the_axis_tells_times_of_the_video():
 def test_a_mark_says_by_its_shape_what_labels_say(verdict, shape):
     event = Event.point("flash", 12_500_000, 0.9)
     svg = draw(models=(line("one", 0.5, [(event, verdict)]), line("other", 0.5)))
-    first = svg[svg.index('<g class="first">') : svg.index('<g class="second">')]
+    first = svg[svg.index('<g class="first">') : svg.index('<g class="labels">')]
     assert '<svg x="25.000%"' in first
     assert shape in first
     assert shape not in svg.replace(first, "")
