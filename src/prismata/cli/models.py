@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, cast
 
 import typer
 
 from prismata.cli.console import JsonOption, notes, output, print_json, print_table
-from prismata.cli.evaluate import choose_videos, detect_missing
+from prismata.cli.model_comparison import compare
 from prismata.core.errors import InvalidInputError
-from prismata.evaluation.comparison import PrecisionDifference
-from prismata.services.compare import Comparison, compare_models
 from prismata.services.lineage import model_lineage
 from prismata.services.models import (
     ForeignModel,
@@ -25,7 +23,6 @@ from prismata.services.models import (
     retire_model,
     roll_back_model,
 )
-from prismata.services.report import evaluation_dict
 from prismata.wiring import open_workbench
 
 app = typer.Typer(no_args_is_help=True, help="List, show, promote and add models.")
@@ -135,85 +132,7 @@ def retire(name: Annotated[str, typer.Argument(help="Name or id.")]) -> None:
     notes.print(f"{model.name} is retired", markup=False)
 
 
-@app.command("compare")
-def compare(
-    first: Annotated[str, typer.Argument(help="Name or id.")],
-    second: Annotated[str, typer.Argument(help="Name or id.")],
-    video: Annotated[list[str] | None, typer.Option(help="Videos to compare on.")] = None,
-    split: Annotated[
-        str, typer.Option(help="Split of the second model's dataset version: train, val or test.")
-    ] = "",
-    detect: Annotated[
-        bool, typer.Option("--detect", help="Run the models on videos they have not been run on.")
-    ] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Compare two models on the same videos, event by event."""
-    with open_workbench() as bench:
-        videos = choose_videos(bench, second, video or [], split)
-        if detect:
-            for name in (first, second):
-                detect_missing(bench, name, videos, show=not as_json)
-        comparison = compare_models(bench, first, second, videos)
-    if as_json:
-        print_json(_comparison_dict(comparison))
-    else:
-        _print_comparison(comparison)
-
-
-def _print_comparison(comparison: Comparison) -> None:
-    names = comparison.first.model.name, comparison.second.model.name
-    rows = []
-    for one, other in zip(
-        comparison.first.report.to_table(), comparison.second.report.to_table(), strict=True
-    ):
-        kept = [name for name in one if name not in ("Event", "Kind")]
-        rows += [(one["Event"], name, one[name], other[name]) for name in kept]
-    count = len(comparison.first.videos)
-    print_table(
-        f"{count} video{'' if count == 1 else 's'}",
-        ("event", "", *names),
-        rows,
-        right=",".join(names),
-    )
-    for difference in (comparison.points, comparison.segments):
-        if difference is not None and difference.difference is not None:
-            output.print(_difference_line(difference, *names), markup=False)
-    for note in dict.fromkeys((*comparison.first.report.notes, *comparison.second.report.notes)):
-        notes.print(note, markup=False)
-
-
-def _difference_line(difference: PrecisionDifference, first: str, second: str) -> str:
-    line = (
-        f"mAP {difference.kind}s {difference.first:.3f} → {difference.second:.3f} "
-        f"({difference.difference:+.3f}"
-    )
-    if difference.interval is None:
-        return f"{line}; too few videos to say how sure that is)"
-    low, high = difference.interval
-    better = second if (difference.difference or 0) > 0 else first
-    sure = f"{better} is better" if difference.is_certain else "which one is better is not certain"
-    return f"{line}, 95 % interval {low:+.3f} to {high:+.3f}): {sure}"
-
-
-def _comparison_dict(comparison: Comparison) -> dict[str, Any]:
-    def difference(found: PrecisionDifference | None) -> dict[str, Any] | None:
-        if found is None:
-            return None
-        return {
-            "first": found.first,
-            "second": found.second,
-            "difference": found.difference,
-            "interval": found.interval,
-            "certain": found.is_certain,
-        }
-
-    return {
-        "first": evaluation_dict(comparison.first),
-        "second": evaluation_dict(comparison.second),
-        "points": difference(comparison.points),
-        "segments": difference(comparison.segments),
-    }
+app.command("compare")(compare)
 
 
 @app.command("add")

@@ -181,7 +181,7 @@ def draw_timeline(picture: VideoPicture, lanes: Sequence[Lane], element_id: str)
         f'style="min-width:{width}px" aria-labelledby="{element_id}-t {element_id}-d">',
         f'<title id="{element_id}-t">Timeline of {escape(picture.title)}</title>',
         f'<desc id="{element_id}-d">{escape(words)}</desc>',
-        _axis(picture.duration_us, height),
+        draw_axis(TimeSpan(0, picture.duration_us), height),
     ]
     for index, lane in enumerate(lanes):
         parts.append(
@@ -215,8 +215,8 @@ def _lane(picture: VideoPicture, lane: Lane, lane_id: str) -> list[str]:
             f"<title>threshold {lane.threshold:.2f}</title></line>"
         )
     parts += [
-        f'<rect class="unseen" x="{_percent(span.start_us, duration_us)}" y="{_TITLE_HEIGHT}" '
-        f'width="{_percent(span.duration_us, duration_us)}" '
+        f'<rect class="unseen" x="{percent_of(span.start_us, duration_us)}" y="{_TITLE_HEIGHT}" '
+        f'width="{percent_of(span.duration_us, duration_us)}" '
         f'height="{2 * _ROW_HEIGHT + _CURVE_HEIGHT}"><title>nobody watched '
         f"{format_time(span.start_us)} to {format_time(span.end_us)}</title></rect>"
         for span in picture.unknown
@@ -256,11 +256,11 @@ def _mark(event: Event, meaning: str, y: float, duration_us: int, lane_id: str) 
         when = f"{when} to {format_time(event.end_us)}"
     score = "" if event.score is None else f", score {event.score:.2f}"
     title = f"<title>{_MEANINGS[meaning]}: {when}{score}</title>"
-    x = _percent(event.start_us, duration_us)
+    x = percent_of(event.start_us, duration_us)
     if event.kind == "point":
         return f'<svg x="{x}" y="{y:g}" overflow="visible">{title}{_SHAPES[meaning]}</svg>'
     # A bar that would be thinner than a pixel still has to be seen.
-    width = f"max(3px, {_percent(event.end_us - event.start_us, duration_us)})"
+    width = f"max(3px, {percent_of(event.end_us - event.start_us, duration_us)})"
     fill = f' fill="url(#{lane_id})"' if meaning == "false" else ""
     kind = "fill edge"
     if meaning in ("missed", "false"):
@@ -270,13 +270,13 @@ def _mark(event: Event, meaning: str, y: float, duration_us: int, lane_id: str) 
         f'style="width:{width}"/>'
     )
     if meaning == "false":
-        middle = _percent((event.start_us + event.end_us) / 2, duration_us)
+        middle = percent_of((event.start_us + event.end_us) / 2, duration_us)
         bar += f'<svg x="{middle}" y="{y:g}" overflow="visible">{_SHAPES["false"]}</svg>'
     return f"<g>{title}{bar}</g>"
 
 
 def _curve(track: ScoreTrack, event_type: str, duration_us: int, y: float) -> str:
-    times, scores = _thinned(track.times_us, track.column(event_type))
+    times, scores = thinned(track.times_us, track.column(event_type))
     points = " ".join(
         f"{1000 * time / duration_us:.1f},{100 * (1 - score):.1f}"
         for time, score in zip(times.tolist(), scores.tolist(), strict=True)
@@ -289,7 +289,7 @@ def _curve(track: ScoreTrack, event_type: str, duration_us: int, y: float) -> st
     )
 
 
-def _thinned(
+def thinned(
     times_us: NDArray[np.int64], scores: NDArray[np.float32]
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Keep the highest score of each bucket, so that no peak is lost to the resolution."""
@@ -303,23 +303,27 @@ def _thinned(
     return times_us[best], scores[best]
 
 
-def _axis(duration_us: int, height: int) -> str:
+def draw_axis(window: TimeSpan, height: int, *, top: int = _TITLE_HEIGHT) -> str:
+    """Return grid lines, from `top` down, and times for a picture that is `height` pixels high."""
     steps = [to_us(seconds) for seconds in _TICK_SECONDS]
-    step = next((value for value in steps if duration_us <= value * _MAX_TICKS), steps[-1])
+    length_us = window.duration_us
+    step = next((value for value in steps if length_us <= value * _MAX_TICKS), steps[-1])
     parts = []
-    for time_us in range(0, duration_us + 1, step):
-        x = _percent(time_us, duration_us)
-        share = time_us / duration_us
+    first = -(-window.start_us // step) * step
+    for time_us in range(first, window.end_us + 1, step):
+        x = percent_of(time_us - window.start_us, length_us)
+        share = (time_us - window.start_us) / length_us
         anchor = "start" if share < 0.03 else "end" if share > 0.97 else "middle"
         label = format_time(time_us)
         shown = label if step < to_us(1) else label.split(".")[0]
         parts.append(
-            f'<line class="grid" x1="{x}" x2="{x}" y1="{_TITLE_HEIGHT}" '
+            f'<line class="grid" x1="{x}" x2="{x}" y1="{top}" '
             f'y2="{height - _AXIS_HEIGHT}"/>'
             f'<text class="tick" x="{x}" y="{height - 8}" text-anchor="{anchor}">{shown}</text>'
         )
     return "\n".join(parts)
 
 
-def _percent(time_us: float, duration_us: int) -> str:
+def percent_of(time_us: float, duration_us: int) -> str:
+    """Return the place of an instant in a picture of so long a time."""
     return f"{100 * time_us / duration_us:.3f}%"

@@ -55,3 +55,37 @@ def compare_models(
         for kind in ("point", "segment")
     )
     return Comparison(one, other, points, segments)
+
+
+def metric_rows(comparison: Comparison) -> list[tuple[str, str, str, str]]:
+    """Return event, figure and what either model reaches, for people."""
+    rows = []
+    for one, other in zip(
+        comparison.first.report.to_table(), comparison.second.report.to_table(), strict=True
+    ):
+        kept = [name for name in one if name not in ("Event", "Kind")]
+        rows += [(one["Event"], name, one[name], other[name]) for name in kept]
+    return rows
+
+
+def difference_sentences(comparison: Comparison) -> list[str]:
+    """Say for each kind of events how much better the second model is, and how sure that is."""
+    names = comparison.first.model.name, comparison.second.model.name
+    return [
+        _difference_sentence(found, *names)
+        for found in (comparison.points, comparison.segments)
+        if found is not None and found.difference is not None
+    ]
+
+
+def _difference_sentence(difference: PrecisionDifference, first: str, second: str) -> str:
+    line = (
+        f"mAP {difference.kind}s {difference.first:.3f} → {difference.second:.3f} "
+        f"({difference.difference:+.3f}"
+    )
+    if difference.interval is None:
+        return f"{line}; too few videos to say how sure that is)"
+    low, high = difference.interval
+    better = second if (difference.difference or 0) > 0 else first
+    sure = f"{better} is better" if difference.is_certain else "which one is better is not certain"
+    return f"{line}, 95 % interval {low:+.3f} to {high:+.3f}): {sure}"

@@ -30,7 +30,7 @@ def known_time(
         labels: Its annotations. What a person is unsure of is unknown, watched or not: it is
             neither an event nor surely none.
     """
-    tolerance_us = _tolerance_us(bench, domain_name)
+    tolerance_us = tolerance_of(bench, domain_name)
     doubtful: list[Event] = []
     sure: list[Event] = []
     for item in labels:
@@ -57,7 +57,8 @@ def unknown_time(bench: Workbench, video: VideoRecord, domain_name: str) -> tupl
     return unknown_spans(known, duration_us=video.duration_us)
 
 
-def _tolerance_us(bench: Workbench, domain_name: str) -> int:
+def tolerance_of(bench: Workbench, domain_name: str) -> int:
+    """Return a domain's tolerance for instants in microseconds; the product's without a plugin."""
     try:
         return to_us(bench.domain(domain_name).tolerance_seconds)
     except NotFoundError:

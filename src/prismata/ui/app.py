@@ -9,6 +9,7 @@ import streamlit as st
 from prismata.ui.panels.notices import guarded
 from prismata.ui.screens import (
     analyze,
+    compare,
     detect,
     events,
     health,
@@ -43,6 +44,12 @@ def main() -> None:
             ),
             st.Page(
                 guarded(review.show), title="Review", icon=":material/rule:", url_path="review"
+            ),
+            st.Page(
+                guarded(compare.show),
+                title="Compare",
+                icon=":material/compare_arrows:",
+                url_path="compare",
             ),
             st.Page(
                 guarded(events.show),

@@ -44,7 +44,7 @@ OPTIONS = {
     ("models", "promote"): ["name"],
     ("models", "rollback"): ["domain"],
     ("models", "retire"): ["name"],
-    ("models", "compare"): ["first", "second", "--video", "--split", "--detect", "--json"],
+    ("models", "compare"): ["first", "second", "--video", "--split", "--all", "--list", "--json"],
     ("models", "add"): ["--domain", "--onnx", "--run", "--normalization", "--name"],
     ("export",): ["--to", "--classic", "--json"],
     ("detect",): [

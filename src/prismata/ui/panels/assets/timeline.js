@@ -11,17 +11,19 @@ export default function (component) {
   picture.onclick = (event) => {
     const box = picture.getBoundingClientRect();
     const share = Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
-    const detail = { us: Math.round(share * (data.duration_us - 1)) };
+    const detail = { us: (data.from_us ?? 0) + Math.round(share * (data.duration_us - 1)) };
     window.dispatchEvent(new CustomEvent("prismata:seek", { detail }));
   };
   if (!root.prismataFollow) {
     root.prismataFollow = (event) => {
-      head.hidden = false;
-      head.style.left = `${(100 * event.detail.us) / root.prismataDuration}%`;
+      const share = (event.detail.us - root.prismataFrom) / root.prismataDuration;
+      head.hidden = share < 0 || share > 1; // the picture may show a stretch of the video only
+      head.style.left = `${100 * share}%`;
     };
     window.addEventListener("prismata:time", root.prismataFollow);
   }
   root.prismataDuration = data.duration_us;
+  root.prismataFrom = data.from_us ?? 0;
   return () => {
     window.removeEventListener("prismata:time", root.prismataFollow);
     delete root.prismataFollow;
