@@ -105,18 +105,16 @@ def main() -> None:
 
 
 def _measure(folder: Path, postgres: PrivatePostgres, count: int) -> dict[str, Any]:
-    plugin = folder / "plugins" / "flashes" / "domain.py"
-    plugin.parent.mkdir(parents=True)
-    plugin.write_text(PLUGIN)
+    plugins = write_plugin(folder)
     settings = Settings(
         data_dir=folder / "data",
         database_url=postgres.url,
-        domains_dirs=str(plugin.parents[1]),
+        domains_dirs=str(plugins),
         dispatcher="none",
         feature_cache_gb=0,
     )
     with open_workbench(settings) as bench:
-        sources = _prepare(bench, folder, count)
+        sources = add_flashes(bench, folder, count)
         app = _serve(folder, postgres)
         jobs = submit_detections(bench, sources, DetectRequest("", domain="flashes")).submitted
         print(f"{len(jobs)} videos are queued", flush=True)
@@ -148,7 +146,16 @@ def _measure(folder: Path, postgres: PrivatePostgres, count: int) -> dict[str, A
     return {"videos": count, "seconds_until_true": seconds, **told}
 
 
-def _prepare(bench: Workbench, folder: Path, count: int) -> list[LibrarySource]:
+def write_plugin(folder: Path) -> Path:
+    """Write a domain of flashes and return the folder that plugins are found in."""
+    plugin = folder / "plugins" / "flashes" / "domain.py"
+    plugin.parent.mkdir(parents=True)
+    plugin.write_text(PLUGIN)
+    return plugin.parents[1]
+
+
+def add_flashes(bench: Workbench, folder: Path, count: int) -> list[LibrarySource]:
+    """Take in a model that sees flashes, and so many videos of a minute with some."""
     bundle = write_flash_bundle(folder / "bundle")
     for path in bundle.iterdir():
         bench.storage.put_file(f"models/flash/{path.name}", path)

@@ -27,6 +27,7 @@ from prismata.services.review_items import (
     ReviewItem,
     RunShelf,
     card_of,
+    item_event_id,
     item_key,
     newest_runs,
     open_items,
@@ -194,11 +195,11 @@ class ReviewDesk:
         video = self._bench.catalog.videos.get(run.video_id)
         if verdict.decision == "watched":
             operations = self._watch(verdict, video, model.domain)
-            decision = _stretch_decision(verdict, model, video.id)
+            decision = _decision(verdict, model, video.id, None)
         else:
-            event, threshold = self._candidate(verdict)
-            decision = _decision(verdict, model, video.id, event, threshold)
-            operations = [self._label(verdict, decision, video, event)]
+            candidate = self._candidate(verdict)
+            decision = _decision(verdict, model, video.id, candidate)
+            operations = [self._label(verdict, decision, video, candidate[0])]
         answer = self._labels.apply(
             video.id, model.domain, operations, reviewer, since=None, decisions=[decision]
         )
@@ -351,10 +352,19 @@ def on_frames(event: Event, timeline: FrameTimeline) -> Event:
 
 
 def _decision(
-    verdict: Verdict, model: ModelRecord, video_id: str, event: Event, threshold: float
+    verdict: Verdict, model: ModelRecord, video_id: str, candidate: tuple[Event, float] | None
 ) -> ReviewDecision:
-    key = item_key(verdict.run_id, event.event_type, event.span)
-    item_id = hashlib.sha256(key.encode()).hexdigest()[:32]
+    """Return what is stored of a verdict.
+
+    Args:
+        verdict: What a person said.
+        model: Whose candidate it is.
+        video_id: Where.
+        candidate: With the threshold of its type; None for a stretch.
+    """
+    event, threshold = candidate if candidate is not None else (None, None)
+    score = None if event is None else event.score
+    key = item_key(verdict.run_id, verdict.event_type, verdict.span)
     return ReviewDecision(
         id=verdict.id,
         video_id=video_id,
@@ -362,37 +372,16 @@ def _decision(
         run_id=verdict.run_id,
         model_id=model.id,
         model_digest=card_of(model).digest,
-        event_id=item_id,
-        event_type=event.event_type,
-        start_us=event.start_us,
-        end_us=event.end_us,
-        score=event.score,
+        event_id="" if event is None else item_event_id(key),
+        event_type="" if event is None else event.event_type,
+        start_us=verdict.span.start_us,
+        end_us=verdict.span.end_us,
+        score=score,
         threshold=threshold,
-        stratum=stratum_of(event.score or 0.0, threshold),
+        stratum="unseen" if threshold is None else stratum_of(score or 0.0, threshold),
         reason=verdict.reason,
         doubt=verdict.doubt,
         decision=verdict.decision,
-    )
-
-
-def _stretch_decision(verdict: Verdict, model: ModelRecord, video_id: str) -> ReviewDecision:
-    return ReviewDecision(
-        id=verdict.id,
-        video_id=video_id,
-        domain=model.domain,
-        run_id=verdict.run_id,
-        model_id=model.id,
-        model_digest=card_of(model).digest,
-        event_id="",
-        event_type="",
-        start_us=verdict.span.start_us,
-        end_us=verdict.span.end_us,
-        score=None,
-        threshold=None,
-        stratum="unseen",
-        reason=verdict.reason,
-        doubt=0.0,
-        decision="watched",
         found=len(verdict.found),
     )
 

@@ -72,7 +72,7 @@ class ReviewItem:
     @property
     def event_id(self) -> str:
         """The id that a label made of it gets: two who judge the same item make one label."""
-        return hashlib.sha256(self.key.encode()).hexdigest()[:32]
+        return item_event_id(self.key)
 
     @property
     def lot(self) -> str:
@@ -213,6 +213,11 @@ def card_of(model: ModelRecord) -> ModelCard:
 def item_key(run_id: str, event_type: str, span: TimeSpan) -> str:
     """Return the key of an item; a stretch has no event type."""
     return f"{run_id}:{event_type}:{span.start_us}:{span.end_us}"
+
+
+def item_event_id(key: str) -> str:
+    """Return the id that a label made of an item gets."""
+    return hashlib.sha256(key.encode()).hexdigest()[:32]
 
 
 def stratum_of(score: float, threshold: float) -> Stratum:
