@@ -18,6 +18,7 @@ import { SaveState } from "./panels/save_state.js";
 import { SheetPanel } from "./panels/sheet.js";
 import { Transport } from "./panels/transport.js";
 import { Preferences } from "./preferences.js";
+import { browserStorage } from "./storage.js";
 import { LabelStore } from "./store.js";
 import { Timeline } from "./timeline/timeline.js";
 
@@ -87,21 +88,3 @@ export function buildParts(station, frames) {
 }
 
 /** @typedef {ReturnType<typeof buildParts>} Parts */
-
-/** The browser's storage, or one that keeps nothing where the browser forbids it; the store says so. */
-function browserStorage() {
-  try {
-    window.localStorage.getItem("prismata.op");
-    return window.localStorage;
-  } catch {
-    return {
-      length: 0,
-      key: () => null,
-      getItem: () => null,
-      removeItem: () => undefined,
-      setItem: () => {
-        throw new Error("This browser forbids storage.");
-      },
-    };
-  }
-}

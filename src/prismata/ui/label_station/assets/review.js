@@ -6,6 +6,7 @@ import { Curve } from "./review/curve.js";
 import { Inbox } from "./review/inbox.js";
 import { buildLayout, buildTypes, drawCard, drawMeter, drawQueue, drawState } from "./review/layout.js";
 import { Stage } from "./review/stage.js";
+import { browserStorage } from "./storage.js";
 
 /** @typedef {import("./review/inbox.js").Card} Card */
 /** @typedef {import("./review/inbox.js").Meant} Meant */
@@ -34,7 +35,7 @@ export class Review {
       base: "", videoToken: "", annotatorToken: "", labelsToken: data.token, user: data.user, video: "", domain: data.domain.name, onExpired,
     });
     this.ui = buildLayout(host, (action) => void this.run(action));
-    this.inbox = new Inbox({ api: this.api, domain: data.domain.name, model: data.model, user: data.user, storage: window.localStorage });
+    this.inbox = new Inbox({ api: this.api, domain: data.domain.name, model: data.model, user: data.user, storage: browserStorage() });
     this.stage = new Stage(this.ui.screen, this.api);
     this.curve = new Curve(this.ui.curve);
     /** @type {string | null} */
