@@ -5,7 +5,6 @@ A permission is signed for domain and person, so nobody decides in another name.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from functools import partial
@@ -28,6 +27,7 @@ from prismata.services.renditions import load_renditions
 from prismata.services.review import ReviewDesk, ReviewQueue, Verdict
 from prismata.services.review_queue import ReviewCard, ReviewOrder
 from prismata.services.review_rest import Rest
+from prismata.services.wording import one_of
 from prismata.services.workbench import Workbench
 
 MOST_CARDS = 50
@@ -89,7 +89,7 @@ class ReviewRoutes:
     async def _queue(self, request: Request, domain: str, user: str) -> dict[str, Any]:
         del user
         told = request.query_params
-        order = _one_of(told.get("order", "doubt"), get_args(ReviewOrder), "order")
+        order = one_of(told.get("order", "doubt"), get_args(ReviewOrder), "order")
         limit = min(MOST_CARDS, whole_number(told.get("limit", "20"), "limit"))
         skip = set(told.getlist("skip"))
 
@@ -202,8 +202,8 @@ def describe_rest(rest: Rest) -> dict[str, Any]:
 
 
 def _verdict(told: dict[str, Any]) -> Verdict:
-    decision = _one_of(told.get("decision"), get_args(Decision), "decision")
-    reason = _one_of(told.get("reason"), get_args(ReviewReason), "reason")
+    decision = one_of(told.get("decision"), get_args(Decision), "decision")
+    reason = one_of(told.get("reason"), get_args(ReviewReason), "reason")
     doubt = told.get("doubt", 0.0)
     if isinstance(doubt, bool) or not isinstance(doubt, int | float) or not 0 <= doubt <= 1:
         raise InvalidInputError(f"a doubt lies from 0 to 1, not {doubt!r:.40}")
@@ -228,19 +228,11 @@ def _event(told: object) -> Event:
     if not isinstance(told, dict):
         raise InvalidInputError(f"an event is a JSON object, not {told!r:.40}")
     span = _span(told)
-    kind = _one_of(told.get("kind"), ("point", "segment"), "kind")
+    kind = one_of(told.get("kind"), ("point", "segment"), "kind")
     return Event(span.start_us, span.end_us, str(told.get("event_type", "")), kind)
 
 
 def _span(told: dict[str, Any]) -> TimeSpan:
     return TimeSpan(
         whole_number(told.get("start_us"), "start_us"), whole_number(told.get("end_us"), "end_us")
-    )
-
-
-def _one_of(value: object, choices: tuple[Any, ...], name: str) -> Any:  # noqa: ANN401 - a literal
-    if value in choices:
-        return value
-    raise InvalidInputError(
-        f"{name} is {', '.join(choices)}, not {json.dumps(value, default=str)[:40]}"
     )

@@ -17,6 +17,7 @@ from prismata.services.annotate import LabelDesk
 from prismata.services.review import ReviewDesk, Verdict
 from prismata.services.review_queue import ReviewCard, ReviewOrder
 from prismata.services.review_rest import Rest
+from prismata.services.wording import one_of
 from prismata.services.workbench import Workbench
 from prismata.wiring import open_workbench
 
@@ -41,7 +42,7 @@ def queue(
     as_json: JsonOption = False,
 ) -> None:
     """List what to look at next, and why it is there."""
-    chosen = _one_of(order, get_args(ReviewOrder), "order")
+    chosen = one_of(order, get_args(ReviewOrder), "order")
     with open_workbench() as bench:
         told = _desk(bench).queue(domain, model, order=chosen, event_type=event_type, limit=limit)
     if as_json:
@@ -69,7 +70,7 @@ def decide(
     as_json: JsonOption = False,
 ) -> None:
     """Decide about one candidate; the label is made at once and can be taken back."""
-    meant: Decision = _one_of(decision, _DECISIONS, "decision")
+    meant: Decision = one_of(decision, _DECISIONS, "decision")
     changes = event_type or start is not None or end is not None
     if bool(changes) != (meant == "corrected"):
         raise InvalidInputError(
@@ -165,12 +166,6 @@ def decisions(domain: DomainArgument, model: ModelOption = "", as_json: JsonOpti
 
 def _desk(bench: Workbench) -> ReviewDesk:
     return ReviewDesk(bench, LabelDesk(bench))
-
-
-def _one_of(value: str, choices: tuple[Any, ...], name: str) -> Any:  # noqa: ANN401 - a literal
-    if value in choices:
-        return value
-    raise InvalidInputError(f"{name} is {', '.join(choices)}, not {value!r}")
 
 
 def _card_dict(card: ReviewCard) -> dict[str, Any]:

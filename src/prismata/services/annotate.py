@@ -166,7 +166,7 @@ class LabelDesk:
         Raises:
             NotFoundError: If the domain does not exist, or the video is gone.
         """
-        rules = self._rules(video_id, domain_name)
+        rules = self.rules(video_id, domain_name)
         with _said_in_words(video_id):
             results, changes = self._bench.catalog.labels.apply_and_tell(
                 video_id,
@@ -237,7 +237,12 @@ class LabelDesk:
         with _said_in_words(video_id):
             return labels.history(video_id, domain_name, before=before, limit=limit)
 
-    def _rules(self, video_id: str, domain_name: str) -> DomainRules:
+    def rules(self, video_id: str, domain_name: str) -> DomainRules:
+        """Return what may be labelled in a video, with its timeline; kept for the last videos.
+
+        Raises:
+            NotFoundError: If the domain does not exist, or the video is gone.
+        """
         domain = self._bench.domain(domain_name)
         with self._lock:
             known = self._opened.get(video_id)

@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from prismata.catalog import (
+    Change,
     Decision,
     ModelRecord,
     ReviewDecision,
@@ -228,21 +230,45 @@ class ReviewDesk:
         decision = self._bench.catalog.reviews.get(decision_id)
         if domain not in ("", decision.domain):
             raise NotFoundError(f"there is no decision {decision_id!r} in {domain!r}")
-        video_id, change = decision.video_id, self._bench.catalog.labels.change(decision_id)
+        labels = self._bench.catalog.labels
         ids = [decision_id, *(_part_id(decision_id, i) for i in range(decision.found))]
-        operations = []
-        for number, part in enumerate(ids):
-            done = change if part == decision_id else self._bench.catalog.labels.change(part)
-            operation = Operation(
-                part, done.client, 0, done.kind, done.event_id, _own(done.before), _own(done.after)
+        changes = [labels.change(part) for part in ids]
+        changed = ConflictError(
+            "somebody changed this label since, so the decision stays; look at it in the label "
+            "station"
+        )
+        if any(self._is_changed(change) for change in changes):
+            raise changed
+        operations = [
+            inverse(
+                Operation(
+                    done.op,
+                    done.client,
+                    0,
+                    done.kind,
+                    done.event_id,
+                    _own(done.before),
+                    _own(done.after),
+                ),
+                _part_id(f"undo:{done.op}", number),
+                0,
             )
-            operations.append(inverse(operation, _part_id(f"undo:{part}", number), 0))
-        answer = self._labels.apply(video_id, decision.domain, operations, reviewer, since=None)
+            for number, done in enumerate(changes)
+        ]
+        answer = self._labels.apply(
+            decision.video_id, decision.domain, operations, reviewer, since=None
+        )
         if any(result.status == "conflict" for result in answer.results):
-            raise ConflictError(
-                "somebody changed this label since, so the decision stays; look at it in the "
-                "label station"
-            )
+            raise changed
+
+    def _is_changed(self, change: Change) -> bool:
+        """Say whether the label that a change made is another one now; one that is gone is not."""
+        if change.kind != "create" or change.after is None:
+            return False
+        with suppress(NotFoundError):
+            standing = self._bench.catalog.events.get(change.event_id)
+            return standing.revision != int(change.after["revision"])
+        return False
 
     def accept_above(
         self, domain: str, model_name: str, event_type: str, score: float, reviewer: str
@@ -295,11 +321,11 @@ class ReviewDesk:
     def _label(
         self, verdict: Verdict, decision: ReviewDecision, video: VideoRecord, event: Event
     ) -> Operation:
-        timeline = self._bench.timeline(video)
+        rules = self._labels.rules(video.id, decision.domain)
         meant = verdict.corrected if verdict.decision == "corrected" else event
         if meant is None:
             raise InvalidInputError("a correction says what the event really is; nothing was said")
-        state = _state(on_frames(meant, timeline), _STATES[verdict.decision])
+        state = _state(on_frames(meant, rules.timeline), _STATES[verdict.decision])
         state["attributes"] = {
             "source": {
                 "run": decision.run_id,
@@ -312,7 +338,13 @@ class ReviewDesk:
         return Operation(verdict.id, "review", 0, "create", decision.event_id, None, state)
 
     def _watch(self, verdict: Verdict, video: VideoRecord, domain: str) -> list[Operation]:
-        timeline = self._bench.timeline(video)
+        rules = self._labels.rules(video.id, domain)
+        states = [
+            {**_state(on_frames(event, rules.timeline), "none"), "attributes": {}}
+            for event in verdict.found
+        ]
+        for state in states:  # before the stretch counts as watched: all of it or nothing
+            rules.check(state, None)
         coverage = self._bench.catalog.labels.sheet(video.id, domain).coverage
         cover = cover_operation(verdict.id, verdict.span, coverage)
         made = [
@@ -323,9 +355,9 @@ class ReviewDesk:
                 "create",
                 _part_id(f"event:{verdict.id}", number),
                 None,
-                {**_state(on_frames(event, timeline), "none"), "attributes": {}},
+                state,
             )
-            for number, event in enumerate(verdict.found)
+            for number, state in enumerate(states)
         ]
         return [cover, *made]
 

@@ -228,6 +228,35 @@ def test_a_stretch_that_was_watched_is_covered_and_its_events_are_labels(bench, 
     assert bench.catalog.labels.sheet(video.id, "flashes").coverage == ()
 
 
+def test_a_stretch_with_an_event_that_cannot_be_is_not_watched(bench, desk, video, run):
+    queue = desk.queue("flashes", limit=50)
+    stretch = next(card for card in queue.cards if card.item.stratum == "unseen")
+    start = stretch.item.span.start_us
+    found = (Event.point("flash", start), Event.point("bang", start))
+    with pytest.raises(InvalidInputError, match="no event type 'bang'"):
+        desk.decide(verdict(stretch, "watched", found=found), "ada")
+    assert labels_of(bench, video) == []
+    assert bench.catalog.labels.sheet(video.id, "flashes").coverage == ()
+    assert bench.catalog.reviews.list("flashes", standing=False) == []
+
+
+def test_undo_of_a_stretch_takes_all_back_or_nothing(bench, desk, video, run):
+    queue = desk.queue("flashes", limit=50)
+    stretch = next(card for card in queue.cards if card.item.stratum == "unseen")
+    start = stretch.item.span.start_us
+    found = (Event.point("flash", start), Event.point("flash", start + 100_000))
+    made = desk.decide(verdict(stretch, "watched", found=found), "ada")
+    last = labels_of(bench, video)[-1]
+    bench.catalog.events.update(
+        last.id, event=Event.point("flash", 0), expected_revision=last.revision
+    )
+    with pytest.raises(ConflictError, match="somebody changed this label"):
+        desk.undo(made.id, "ada")
+    assert len(labels_of(bench, video)) == 2
+    assert bench.catalog.labels.sheet(video.id, "flashes").coverage != ()
+    assert bench.catalog.reviews.get(made.id).undone_at is None
+
+
 def test_accepted_and_rejected_are_in_the_next_dataset_version_and_unsure_is_not(
     bench, desk, video, run
 ):

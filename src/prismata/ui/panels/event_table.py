@@ -16,6 +16,7 @@ from prismata.ui import state
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _MAX_HEIGHT = 460
 _ROW_HEIGHT = 35
+_LONG_HEIGHT = 480
 
 
 def show_event_table(
@@ -60,6 +61,27 @@ def show_event_table(
         selection_mode="multi-row" if several else "single-row",
     )
     return [row for row in state.selected_rows(key) if row < len(events)]
+
+
+def pick_row(frame: pd.DataFrame, config: Mapping[str, Any], *, key: str) -> int:
+    """Show a long table of which one row is chosen; return its position, at first the first.
+
+    Args:
+        frame: The rows; not empty.
+        config: Of the columns.
+        key: One of the session's names; another one for other rows.
+    """
+    st.dataframe(
+        frame,
+        hide_index=True,
+        column_config=dict(config),
+        height=_LONG_HEIGHT,
+        key=key,
+        on_select="rerun",
+        selection_mode="single-row",
+    )
+    rows = [row for row in state.selected_rows(key) if row < len(frame)]
+    return rows[0] if rows else 0
 
 
 def title_of(name: str, event_types: Sequence[EventType]) -> str:

@@ -28,7 +28,7 @@ from prismata.services.model_difference import (
 from prismata.ui import state
 from prismata.ui.context import workbench
 from prismata.ui.panels.component import mount
-from prismata.ui.panels.event_table import title_of
+from prismata.ui.panels.event_table import pick_row, title_of
 from prismata.ui.panels.notices import plain
 from prismata.ui.panels.player import show_moment
 
@@ -141,17 +141,7 @@ def _show_table(
     }
     models = f"{difference.first.id}:{difference.second.id}"
     key = f"{state.COMPARE_TABLE}:{models}:{shown}:{hash(tuple(pair for _, pair in pairs))}"
-    st.dataframe(
-        frame,
-        hide_index=True,
-        column_config=config,
-        height=480,
-        key=key,
-        on_select="rerun",
-        selection_mode="single-row",
-    )
-    rows = [row for row in state.selected_rows(key) if row < len(pairs)]
-    return rows[0] if rows else 0
+    return pick_row(frame, config, key=key)
 
 
 def _columns(

@@ -21,6 +21,7 @@ from prismata.domains import DomainRegistry
 from prismata.services.event_search import find_events, model_names
 from prismata.ui import state
 from prismata.ui.context import workbench
+from prismata.ui.panels.event_table import pick_row
 from prismata.ui.panels.notices import plain, refuse, show_notice, show_waiting_notices
 from prismata.ui.panels.outputs import show_search_outputs
 from prismata.ui.panels.player import show_moment
@@ -188,17 +189,7 @@ def _show_table(events: list[FoundEvent], *, key: str) -> int:
         "Start": st.column_config.TextColumn(width="small", alignment="right"),
         "Length": st.column_config.TextColumn(width="small", alignment="right"),
     }
-    st.dataframe(
-        frame,
-        hide_index=True,
-        column_config=config,
-        height=480,
-        key=key,
-        on_select="rerun",
-        selection_mode="single-row",
-    )
-    rows = [row for row in state.selected_rows(key) if row < len(events)]
-    return rows[0] if rows else 0
+    return pick_row(frame, config, key=key)
 
 
 def _columns(
