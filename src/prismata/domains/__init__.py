@@ -6,13 +6,9 @@ Invariant: this room imports core, the standard library and numpy; a plugin impo
 from prismata.core.events import Attribute, Event, EventType, check_attributes
 from prismata.core.recipes import ClipSpec, GroupingRule, MotionGate
 from prismata.domains.checks import CheckResult, check_domain
+from prismata.domains.failures import DomainFailure
 from prismata.domains.loading import load_plugin
-from prismata.domains.registry import (
-    DiscoveryResult,
-    DomainFailure,
-    DomainRegistry,
-    register_domain,
-)
+from prismata.domains.registry import DiscoveryResult, DomainRegistry, register_domain
 from prismata.domains.scaffold import create_domain, parse_event_type
 from prismata.domains.spec import Domain
 
