@@ -26,6 +26,9 @@ PLAYER_KEYS = frozenset(
 `r` are Streamlit's); an event type cannot have them."""
 
 MAX_PLUGIN_LINES = 60
+"""For a domain with up to three event types; each more may have `LINES_OF_A_TYPE` of its own."""
+TYPES_INCLUDED = 3
+LINES_OF_A_TYPE = 9
 LOAD_BUDGET_MS = 100
 HEAVY_PACKAGES = ("torch", "torchvision", "streamlit", "cv2", "av", "onnxruntime", "sqlalchemy")
 
@@ -185,14 +188,14 @@ def _light(domain: Domain, folder: Path) -> str:
 
 
 def _size(domain: Domain, folder: Path) -> str:
-    del domain
     lines = len(_text(folder / PLUGIN_FILE).splitlines())
-    if lines >= MAX_PLUGIN_LINES:
+    more = max(0, len(domain.event_types) - TYPES_INCLUDED)
+    budget = MAX_PLUGIN_LINES + LINES_OF_A_TYPE * more
+    if lines >= budget:
         raise _Broken(
-            f"{PLUGIN_FILE} has {lines} lines; keep it under {MAX_PLUGIN_LINES} and move prose to "
-            "the README"
+            f"{PLUGIN_FILE} has {lines} lines; keep it under {budget} and move prose to the README"
         )
-    return f"{PLUGIN_FILE} has {lines} lines"
+    return f"{PLUGIN_FILE} has {lines} lines (budget {budget})"
 
 
 def _readme(domain: Domain, folder: Path) -> str:
