@@ -78,7 +78,7 @@ def domain_folder(domain: Domain) -> Path:
     """
     if domain.folder is None:
         raise NotFoundError(
-            f"domain {domain.name!r} was registered by hand and has no folder of its own"
+            f"domain {domain.name!r} was registered by hand, so there are no files to look at"
         )
     return domain.folder
 
