@@ -3,16 +3,20 @@
 import os
 import shutil
 
+import numpy as np
 import pytest
 
 from prismata.core.events import Event
 from prismata.domains import DomainRegistry
+from prismata.media.jpeg import encode_jpeg
 from prismata.services.ingest import ingest_file
 from prismata.services.labels import add_label, list_labels
 from prismata.wiring import open_workbench
 
 DOMAIN = """
-from prismata.domains import Attribute, Domain, EventType, GroupingRule, register_domain
+from prismata.domains import (
+    Attribute, Domain, EventType, GroupingRule, Implication, register_domain,
+)
 
 
 @register_domain
@@ -28,9 +32,12 @@ class Tennis(Domain):
             color="#009E73",
             attributes=(Attribute("hand", "choice", ("left", "right"), guide="Which one."),),
         ),
-        EventType("rally", "segment", guide="From the serve to the last bounce."),
+        EventType("rally", "segment", guide="From the serve to the last bounce.",
+                  max_seconds=60),
     )
     rules = {{"rally": GroupingRule(min_seconds=2)}}
+    relations = (Implication("rally", "serve", 1.5),)
+    preset = "tiny"
 """
 
 
@@ -79,16 +86,33 @@ def test_each_domain_says_what_it_declares_and_what_came_of_it(
 
 
 def test_event_types_are_shown_with_colour_kind_key_guide_attributes_and_rule(plugin, open_page):
-    html = told(open_page("domains"))
+    page = open_page("domains")
+    assert "Rally never comes without Serve within 1.5 s of its start" in page.words
+    assert "Trained as “Train the encoder too” where nobody chooses" in page.words
+    html = told(page)
     for words in (
-        'fill="#009E73"',
+        'class="shape point" style="background:#009E73"',
+        'class="shape segment"',
         "serve · an instant · key <kbd>s</kbd>",
-        "rally · a stretch of time · no key",
+        "rally · a stretch of time<",
         "First frame with the ball &lt;b&gt;on&lt;/b&gt; the strings.",
         "<em>Hand</em>: left or right. Which one.",
+        "A label longer than 60 s is pointed out.",
         "shorter than 2 s is none",
     ):
         assert words in html
+
+
+def test_pictures_of_the_guide_are_shown(plugin, open_page):
+    guide = plugin.parent / "guide"
+    guide.mkdir()
+    picture = np.full((20, 30, 3), 200, np.uint8)
+    (guide / "serve_from_behind.jpg").write_bytes(encode_jpeg(picture))
+    page = open_page("domains")
+    assert "Serve, in pictures" in page.words
+    protos = [getattr(item, "proto", None) for item in page._walk(page.test._tree)]
+    captions = [image.caption for proto in protos for image in getattr(proto, "imgs", ())]
+    assert captions == ["from behind"]
 
 
 def test_an_edit_appears_without_a_restart(plugin, open_page, monkeypatch):

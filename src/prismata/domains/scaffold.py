@@ -24,7 +24,7 @@ NUM_FRAMES = 8
 """Pictures in a window of a new domain; the window's length decides how far they lie apart."""
 
 _LINE_LENGTH = 100
-_SEGMENT_SECONDS = 1.2
+_SEGMENT_SECONDS = 1.0
 """How long a stretch lasts in the invented scene of a new domain."""
 _GUIDES = {
     "point": "First frame of the {}.",

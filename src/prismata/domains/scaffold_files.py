@@ -55,7 +55,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from prismata.testing.drawing import Canvas, darker
+from prismata.testing.drawing import Canvas, darker, mixed
 from prismata.testing.scenes import Camera, Happening
 
 # What a model reaches at least on videos that it has not seen.
@@ -65,6 +65,7 @@ SECONDS = {{
 {seconds}
 }}
 COLORS = ((250, 190, 40), (70, 170, 250), (60, 200, 120), (250, 110, 90), (200, 120, 220))
+GLOW = max(30.0, 150 / len(SECONDS))
 DARK, WALL, FLOOR, BALL = (46, 48, 56), (96, 100, 112), (66, 60, 58), (210, 210, 200)
 
 
@@ -84,18 +85,18 @@ class Room:
         self._lit: list[tuple[int, float, float, float]] = []
         names = rng.permutation(list(SECONDS)).tolist()
         time_s = float(rng.uniform(0.5, 1.2))
-        while time_s < seconds - 1.6:
-            if rng.random() < 0.25:
+        while time_s < seconds - 1.5:
+            if rng.random() < 0.2:
                 self.distractors.append(Happening("flicker", time_s, time_s + 0.3))
                 self._lit.append((int(rng.integers(len(SECONDS))), time_s, time_s + 0.3, 0.35))
-                time_s += float(rng.uniform(0.8, 1.4))
+                time_s += float(rng.uniform(0.6, 1.0))
                 continue
             name = names[len(self.events) % len(names)]
             length = SECONDS[name]
             end_s = time_s + (length or 0.4)
             self.events.append(Happening(name, time_s, end_s if length else None))
             self._lit.append((list(SECONDS).index(name), time_s, end_s, 1.0))
-            time_s = end_s + float(rng.uniform(0.8, 1.6))
+            time_s = end_s + float(rng.uniform(0.5, 1.1))
 
     def backdrop(self, canvas: Canvas) -> None:
         """Paint a wall, a floor and the lamps, dark."""
@@ -109,6 +110,7 @@ class Room:
         for number, start_s, end_s, light in self._lit:
             if start_s <= time_s < end_s:
                 color = COLORS[number % len(COLORS)]
+                canvas.dot(_place(number), GLOW, mixed(WALL, color, 0.5 * light))
                 canvas.dot(_place(number), 22, darker(color, light))
         canvas.dot((time_s * 40 % 360 - 20, 152), 9, BALL)
 

@@ -1,4 +1,4 @@
-"""What a domain declares, to read: its event types with colour, shape, key, guide and rule."""
+"""What a domain declares, to read: event types with colour, shape, key, guide and rule."""
 
 from __future__ import annotations
 
@@ -9,22 +9,24 @@ from pathlib import Path
 import streamlit as st
 
 from prismata.core.events import Attribute, EventType
+from prismata.core.presets import find_preset
 from prismata.core.recipes import GroupingRule
-from prismata.domains import Domain
+from prismata.domains import Domain, Exclusion, Relation
+from prismata.ui.panels.notices import plain
 
 _STYLE = Path(__file__).parent / "assets" / "domain_card.css"
-# A point has the shape that the label station draws, a segment too: colour is never alone.
-_SHAPES = {
-    "point": '<path d="M10 4 L16 12 L10 20 L4 12 Z" fill="{}"/>',
-    "segment": '<rect x="1" y="7" width="18" height="10" rx="2" fill="{}"/>',
-}
+_PICTURES_IN_A_ROW = 4
+_FOLLOWS = "Follows from the others, so nobody labels it"
 _KINDS = {"point": "an instant", "segment": "a stretch of time"}
 
 
 def show_declaration(domain: Domain) -> None:
-    """Show what people label and how scores become events."""
-    rows = "".join(_row(item, domain.rules[item.name]) for item in domain.event_types)
-    st.html(f'<style>{_style()}</style><ul class="event-types">{rows}</ul>')
+    """Show what people label, what follows from it, and how scores become events."""
+    rows = [_row(item, [_rule(item, domain.rules[item.name])]) for item in domain.event_types]
+    rows += [_row(item, [_FOLLOWS]) for item in domain.derived_types]
+    st.html(f'<style>{_style()}</style><div class="event-types">{"".join(rows)}</div>')
+    for item in domain.event_types:
+        _show_pictures(domain, item)
 
 
 def recipe_sentences(domain: Domain) -> list[str]:
@@ -38,6 +40,11 @@ def recipe_sentences(domain: Domain) -> list[str]:
     ]
     if domain.motion_gate is not None:
         said.append("pictures in which nothing moves are left out")
+    said += [_relation(item, domain) for item in domain.relations]
+    if domain.preset:
+        said.append(f"trained as “{find_preset(domain.preset).title}” where nobody chooses")
+    if domain.emphasis:
+        said.append(f"reports put {domain.emphasis.replace('_', ' ')} first")
     if domain.left_right_matters:
         said.append("left and right are never swapped in training")
     return said
@@ -48,17 +55,54 @@ def _style() -> str:
     return _STYLE.read_text(encoding="utf-8")
 
 
-def _row(item: EventType, rule: GroupingRule) -> str:
-    shape = _SHAPES[item.kind].format(escape(item.color))
-    key = f" · key <kbd>{escape(item.hotkey)}</kbd>" if item.hotkey else " · no key"
-    attributes = "".join(f"<p>{_attribute(part)}</p>" for part in item.attributes)
+def _row(item: EventType, notes: list[str]) -> str:
+    key = f" · key <kbd>{escape(item.hotkey)}</kbd>" if item.hotkey else ""
+    said = [escape(item.guide) or "It has no guide."]
+    said += [_attribute(part) for part in item.attributes]
+    notes = [*notes, *_lengths(item)]
     return (
-        f'<li><svg viewBox="0 0 20 24" aria-hidden="true">{shape}</svg>'
-        f'<div class="what"><strong>{escape(item.title)}</strong>'
+        f'<div><div class="shape {item.kind}" style="background:{escape(item.color)}"></div>'
+        f'<div class="what"><b>{escape(item.title)}</b>'
         f"<span>{escape(item.name)} · {_KINDS[item.kind]}{key}</span></div>"
-        f'<div class="said"><p>{escape(item.guide) or "No guide: nobody knows which frame."}</p>'
-        f'{attributes}<p class="rule">{escape(_rule(item, rule))}</p></div></li>'
+        f'<div class="said">{"".join(f"<div>{line}</div>" for line in said)}'
+        f'<div class="rule">{escape(". ".join(notes))}.</div></div></div>'
     )
+
+
+def _lengths(item: EventType) -> list[str]:
+    """Say what an event type says of its own times."""
+    said = []
+    if item.min_seconds is not None:
+        said.append(f"A label shorter than {item.min_seconds:g} s is pointed out")
+    if item.max_seconds is not None:
+        said.append(f"A label longer than {item.max_seconds:g} s is pointed out")
+    if item.tolerance_seconds is not None:
+        said.append(f"Right within {item.tolerance_seconds:g} s")
+    return said
+
+
+def _relation(relation: Relation, domain: Domain) -> str:
+    titles = {item.name: item.title for item in domain.event_types}
+    if isinstance(relation, Exclusion):
+        return f"{titles[relation.first]} and {titles[relation.second]} never overlap"
+    where = "it" if relation.near == "anywhere" else f"its {relation.near}"
+    order = "" if relation.order == "either" else f"{relation.order} it, "
+    return (
+        f"{titles[relation.event]} never comes without {titles[relation.needs]} "
+        f"{order}within {relation.within_seconds:g} s of {where}"
+    )
+
+
+def _show_pictures(domain: Domain, item: EventType) -> None:
+    pictures = domain.guide_pictures(item.name)
+    if not pictures:
+        return
+    st.caption(f"{plain(item.title)}, in pictures")
+    columns = st.columns(_PICTURES_IN_A_ROW)
+    for number, picture in enumerate(pictures):
+        columns[number % _PICTURES_IN_A_ROW].image(
+            picture.path.read_bytes(), caption=picture.caption or item.title
+        )
 
 
 def _attribute(item: Attribute) -> str:

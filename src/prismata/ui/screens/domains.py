@@ -96,11 +96,13 @@ def _show_domain(item: DomainItem) -> None:
             on_click=_check,
             args=(domain,),
         )
-    if item.failure is not None:
-        _show_failure(item.failure)
-    _show_verdicts(domain)
-    if use.stray:
-        show_type_migration(domain)
+    # Always there, so that what comes and goes in it does not close what is open below.
+    with st.container():
+        if item.failure is not None:
+            _show_failure(item.failure)
+        _show_verdicts(domain)
+        if use.stray:
+            show_type_migration(domain)
     with st.expander(f"What it declares: {_titles(domain)}"):
         show_declaration(domain)
         st.caption(plain(". ".join(_capital(line) for line in recipe_sentences(domain)) + "."))
