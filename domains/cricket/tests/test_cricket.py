@@ -1,4 +1,4 @@
-"""The published checks for this domain, and its review hook."""
+"""The published checks for this domain, and its review hook and its scene."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from prismata.domains import Domain, Event
 from prismata.testing.domain_contract import DomainContract
+from prismata.testing.scene_contract import SceneContract
 
 
 class TestCricket(DomainContract):
@@ -27,3 +28,7 @@ class TestCricket(DomainContract):
             "the delivery at 0.00 s lasts more than 12 s",
             "the delivery at 12.50 s starts inside another",
         ]
+
+
+class TestCricketScene(SceneContract):
+    folder = Path(__file__).parents[1]
