@@ -48,8 +48,8 @@ RECIPE: dict[str, Any] = {
     "encoder": "tiny",
     "frozen": False,
     "weights": "none",
-    "epochs": 20,
-    "patience": 20,
+    "epochs": 14,
+    "patience": 14,
     "batch_chunks": 2,
     "chunk_samples": 40,
     "weight_decay": 0.05,
@@ -76,10 +76,14 @@ class Course:
     """Where it differs from `RECIPE`."""
 
 
+CLIP = {"width": 112, "height": 64, "target_fps": 8}
 COURSES = {
-    "cricket": Course(16, 3, 6, 24.0, {"width": 112, "height": 64, "target_fps": 8}, {}),
-    "falls": Course(16, 3, 6, 24.0, {"width": 112, "height": 64, "target_fps": 8}, {}),
-    "fights": Course(16, 3, 6, 24.0, {"width": 112, "height": 64, "target_fps": 8}, {}),
+    "cricket": Course(16, 3, 6, 24.0, CLIP, {}),
+    "soccer": Course(42, 3, 12, 24.0, {"width": 128, "height": 72, "target_fps": 6}, {}),
+    "warehouse": Course(16, 3, 6, 24.0, CLIP, {}),
+    "factory": Course(16, 3, 6, 24.0, CLIP, {}),
+    "falls": Course(16, 3, 6, 24.0, CLIP, {}),
+    "fights": Course(16, 3, 6, 24.0, CLIP, {}),
 }
 
 
