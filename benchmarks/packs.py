@@ -93,7 +93,7 @@ def main() -> None:
     settings = Settings(data_dir=arguments.work / "data", domains_dirs=str(PROJECT / "domains"))
     rows: list[dict[str, Any]] = []
     with open_workbench(settings) as bench:
-        for name in arguments.pack or list(COURSES):
+        for name in arguments.pack if arguments.pack or arguments.beside else list(COURSES):
             course = COURSES[name]
             pack = load_scene(DomainRegistry.get(name))
             videos, counts = take_in(bench, pack, course, arguments.work / "videos" / name)
@@ -101,6 +101,7 @@ def main() -> None:
                 row = run(bench, pack, course, videos, {**arguments.set}, seed)
                 rows.append({**row, "filmed": counts})
                 print(_line(rows[-1]), flush=True)
+    rows = sorted([*earlier_rows(arguments.beside), *rows], key=_place)
     table = _table(rows)
     print(f"\n{table}")
     if arguments.save:
@@ -108,6 +109,24 @@ def main() -> None:
     print(json.dumps({"packs": rows}))
     if any(check["ok"] is False for row in rows for check in row["checks"]):
         sys.exit(1)
+
+
+def _place(row: Mapping[str, Any]) -> tuple[int, int]:
+    return list(COURSES).index(row["pack"]), row["seed"]
+
+
+def earlier_rows(outputs: Sequence[Path]) -> list[dict[str, Any]]:
+    """Read the rows that earlier runs printed last, judged by what is expected now."""
+    rows: list[dict[str, Any]] = []
+    for path in outputs:
+        lines = [line for line in path.read_text().splitlines() if line.startswith('{"packs"')]
+        if not lines:
+            sys.exit(f"{path} is not the output of a finished run of this program")
+        rows += json.loads(lines[-1])["packs"]
+    for row in rows:
+        expected = load_scene(DomainRegistry.get(row["pack"])).expected
+        row["checks"] = compare(row["metrics"], expected)
+    return rows
 
 
 def take_in(
@@ -295,10 +314,18 @@ def _save(rows: Sequence[Mapping[str, Any]], table: str) -> None:
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("pack", nargs="*", help="by default all")
+    parser.add_argument("pack", nargs="*", help="by default all, or none beside earlier rows")
     parser.add_argument("--seeds", type=int, default=1, help="trainings of each")
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="of the recipe, for all"
+    )
+    parser.add_argument(
+        "--beside",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="output of an earlier run, whose rows go into the table; repeatable",
     )
     parser.add_argument(
         "--work", type=Path, default=PROJECT / "data" / "benchmarks" / "packs", help="folder"
