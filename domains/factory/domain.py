@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
+from statistics import median
 
-from prismata.domains import ClipSpec, Domain, Event, EventType, GroupingRule, register_domain
+from prismata.domains import (
+    ClipSpec,
+    Domain,
+    Event,
+    EventType,
+    Exclusion,
+    GroupingRule,
+    ReportSection,
+    ReportTable,
+    ReportVideo,
+    Wording,
+    register_domain,
+)
 
 
 @register_domain
@@ -23,6 +36,7 @@ class Factory(Domain):
             title="Machine cycle",
             hotkey="m",
             guide="From the first frame in which the ram moves down to the first with it up again.",
+            min_seconds=0.4,
         ),
         EventType(
             "stoppage",
@@ -30,6 +44,7 @@ class Factory(Domain):
             hotkey="s",
             guide="From the first frame in which belt and ram stand still, for more than two "
             "seconds, to the first movement after it.",
+            min_seconds=2,
         ),
         EventType(
             "hand_in_zone",
@@ -40,6 +55,8 @@ class Factory(Domain):
             "without.",
         ),
     )
+    relations = (Exclusion("cycle", "cycle"), Exclusion("cycle", "stoppage"))
+    wording = Wording(none="no cycle, no stoppage and no hand in the zone was seen")
     clip = ClipSpec(target_fps=10, num_frames=16, window_stride=1, width=224, height=128)
     rules = {
         "cycle": GroupingRule(min_gap_seconds=0.2, min_seconds=0.4),
@@ -47,12 +64,49 @@ class Factory(Domain):
         "hand_in_zone": GroupingRule(min_gap_seconds=0.4, min_seconds=0.2),
     }
 
-    def review(self, events: Sequence[Event]) -> Iterator[str]:
-        """Flag cycles that overlap, and cycles during a stoppage."""
-        cycles = [event for event in events if event.event_type == "cycle"]
-        for first, second in pairwise(cycles):
-            if second.start_us < first.end_us:
-                yield f"the cycle at {second.start_us / 1e6:.2f} s starts inside another"
-        for stop in (event for event in events if event.event_type == "stoppage"):
-            if any(one.start_us < stop.end_us and stop.start_us < one.end_us for one in cycles):
-                yield f"a cycle runs during the stoppage at {stop.start_us / 1e6:.2f} s"
+    def report_section(self, videos: Sequence[ReportVideo]) -> ReportSection | None:
+        """Return cycle times, from start to start, and what the machine stood still."""
+        rows = [_row(video.name, [video]) for video in videos]
+        if len(rows) > 1:
+            rows.append(_row("all", videos))
+        head = ("video", "cycles", "median", "fastest", "slowest", "stopped", "stops", "hands")
+        return ReportSection(
+            "Cycle times",
+            (
+                "From one start of a cycle to the next, in seconds. Where a stoppage lies between "
+                "two starts, that time is no cycle time.",
+            ),
+            ReportTable(head, rows[-MAX_ROWS:], "Cycle times and stoppages"),
+        )
+
+
+MAX_ROWS = 500
+
+
+def _row(name: str, videos: Sequence[ReportVideo]) -> tuple[str, ...]:
+    events = [event for video in videos for event in video.events]
+    stops = [event for event in events if event.event_type == "stoppage"]
+    times = [time for video in videos for time in _cycle_times(video.events)]
+    shown = [f"{value:.2f}" for value in (median(times), min(times), max(times))] if times else []
+    stopped_us = sum(event.span.duration_us for event in stops)
+    share = stopped_us / max(1, sum(video.duration_us for video in videos))
+    counts = {kind: sum(e.event_type == kind for e in events) for kind in ("cycle", "hand_in_zone")}
+    return (
+        name,
+        str(counts["cycle"]),
+        *(shown or ["none"] * 3),
+        f"{stopped_us / 1e6:.1f} s ({100 * share:.0f} %)",
+        str(len(stops)),
+        str(counts["hand_in_zone"]),
+    )
+
+
+def _cycle_times(events: Sequence[Event]) -> list[float]:
+    """Return the seconds from each start of a cycle to the next, unless a stoppage lies between."""
+    starts = [event.start_us for event in events if event.event_type == "cycle"]
+    stops = [event.start_us for event in events if event.event_type == "stoppage"]
+    return [
+        (second - first) / 1e6
+        for first, second in pairwise(starts)
+        if not any(first <= stop < second for stop in stops)
+    ]

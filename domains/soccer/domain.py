@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prismata.domains import ClipSpec, Domain, EventType, GroupingRule, register_domain
+from prismata.domains import ClipSpec, Domain, EventType, GroupingRule, Wording, register_domain
 
 
 def _action(name: str, hotkey: str, guide: str, title: str = "") -> EventType:
@@ -80,3 +80,4 @@ class Soccer(Domain):
     clip = ClipSpec(target_fps=5, num_frames=16, window_stride=1, width=224, height=128)
     rules = {item.name: GroupingRule(min_gap_seconds=1.5) for item in event_types}
     tolerance_seconds = 1.0
+    wording = Wording("action", "actions")

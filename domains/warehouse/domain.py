@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from prismata.domains import ClipSpec, Domain, EventType, GroupingRule, register_domain
+from prismata.domains import (
+    ClipSpec,
+    Domain,
+    EventType,
+    GroupingRule,
+    Implication,
+    register_domain,
+)
 
 
 @register_domain
@@ -39,6 +46,10 @@ class Warehouse(Domain):
             hotkey="n",
             guide="The frame in which truck and person are nearest, when one had to brake or jump.",
         ),
+    )
+    relations = (
+        Implication("near_miss", "forklift_pass", within_seconds=0, near="anywhere"),
+        Implication("near_miss", "person_in_aisle", within_seconds=1, near="anywhere"),
     )
     clip = ClipSpec(target_fps=10, num_frames=16, window_stride=1, width=224, height=128)
     rules = {
