@@ -16,7 +16,7 @@ import platform
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,8 +24,10 @@ from typing import Any
 
 from prismata.catalog import Split, VideoRecord
 from prismata.cli.train import parse_settings
+from prismata.core.events import EventKind
 from prismata.core.ports import ChildOutcome
 from prismata.domains import DomainRegistry
+from prismata.evaluation import EvaluationProtocol
 from prismata.services.detect import DetectRequest, prepare_detection, run_detection
 from prismata.services.evaluate import Evaluation, evaluate_model
 from prismata.services.ingest import ingest_files
@@ -101,7 +103,7 @@ def main() -> None:
                 row = run(bench, pack, course, videos, {**arguments.set}, seed)
                 rows.append({**row, "filmed": counts})
                 print(_line(rows[-1]), flush=True)
-    rows = sorted([*earlier_rows(arguments.beside), *rows], key=_place)
+    rows = sorted([*earlier_rows(arguments.beside, _expected), *rows], key=_place)
     table = _table(rows)
     print(f"\n{table}")
     if arguments.save:
@@ -115,8 +117,20 @@ def _place(row: Mapping[str, Any]) -> tuple[int, int]:
     return list(COURSES).index(row["pack"]), row["seed"]
 
 
-def earlier_rows(outputs: Sequence[Path]) -> list[dict[str, Any]]:
-    """Read the rows that earlier runs printed last, judged by what is expected now."""
+def _expected(name: str) -> Mapping[str, float]:
+    return load_scene(DomainRegistry.get(name)).expected
+
+
+def criteria(kind: EventKind) -> list[str]:
+    """Return how strictly events of a kind are measured, as the names of metrics say it."""
+    unit = "s" if kind == "point" else ""
+    return [f"{criterion.key}{unit}" for criterion in EvaluationProtocol().criteria(kind)]
+
+
+def earlier_rows(
+    outputs: Sequence[Path], expected_of: Callable[[str], Mapping[str, float]]
+) -> list[dict[str, Any]]:
+    """Read the rows that earlier runs printed last, judged by what is expected of a pack now."""
     rows: list[dict[str, Any]] = []
     for path in outputs:
         lines = [line for line in path.read_text().splitlines() if line.startswith('{"packs"')]
@@ -124,8 +138,7 @@ def earlier_rows(outputs: Sequence[Path]) -> list[dict[str, Any]]:
             sys.exit(f"{path} is not the output of a finished run of this program")
         rows += json.loads(lines[-1])["packs"]
     for row in rows:
-        expected = load_scene(DomainRegistry.get(row["pack"])).expected
-        row["checks"] = compare(row["metrics"], expected)
+        row["checks"] = compare(row["metrics"], expected_of(row["pack"]))
     return rows
 
 

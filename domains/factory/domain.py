@@ -34,14 +34,14 @@ class Factory(Domain):
             "cycle",
             "segment",
             title="Machine cycle",
-            hotkey="m",
+            hotkey="y",
             guide="From the first frame in which the ram moves down to the first with it up again.",
             min_seconds=0.4,
         ),
         EventType(
             "stoppage",
             "segment",
-            hotkey="s",
+            hotkey="t",
             guide="From the first frame in which belt and ram stand still, for more than two "
             "seconds, to the first movement after it.",
             min_seconds=2,

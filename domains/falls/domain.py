@@ -36,7 +36,7 @@ class Falls(Domain):
             "lying",
             "segment",
             title="Lying after a fall",
-            hotkey="g",
+            hotkey="d",
             guide="From the first frame in which the fallen body rests to the first in which it "
             "gets up.",
         ),

@@ -30,20 +30,20 @@ class Warehouse(Domain):
         EventType(
             "person_in_aisle",
             "segment",
-            hotkey="p",
+            hotkey="h",
             guide="From the first foot over the yellow line to the first frame with both feet "
             "outside.",
         ),
         EventType(
             "forklift_pass",
             "segment",
-            hotkey="f",
+            hotkey="t",
             guide="From the first frame that shows any of the truck to the first without it.",
         ),
         EventType(
             "near_miss",
             "point",
-            hotkey="n",
+            hotkey="q",
             guide="The frame in which truck and person are nearest, when one had to brake or jump.",
         ),
     )
