@@ -77,7 +77,7 @@ def show_events(video: VideoRecord, result: Result) -> Seek | None:
     st.markdown(f"**{plain(words.count(len(found.events)))}** in {plain(video.name)}")
     st.caption(plain(_how(run)))
     if not found.events:
-        said = words.nothing if domain else "nothing reached the threshold"
+        said = words.nothing
         st.markdown(
             plain(f"{said[:1].upper()}{said[1:]}. Lower the threshold, or look at the curve.")
         )
