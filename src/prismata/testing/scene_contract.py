@@ -8,7 +8,6 @@ Invariant: the plugin is loaded as discovery loads it, and the registry is left 
 
 from __future__ import annotations
 
-import ast
 from collections import Counter
 from fractions import Fraction
 from pathlib import Path
@@ -22,7 +21,6 @@ from prismata.domains.hooks import check_labels
 from prismata.domains.loading import load_plugin
 from prismata.domains.spec import Domain
 from prismata.testing.scenes import (
-    SCENE_MODULE,
     FilmedScene,
     Happening,
     Scene,
@@ -126,24 +124,6 @@ class SceneContract:
             if _change(scene, item.start_s, self.seconds) < VISIBLE_PIXELS
         ]
         assert not unseen
-
-    def test_it_uses_published_rooms_only(self) -> None:
-        """Of the house, a scene imports `prismata.domains` and `prismata.testing`."""
-        file = self.folder / f"{SCENE_MODULE}.py"
-        tree = ast.parse(file.read_text(encoding="utf-8"), str(file))
-        named = [
-            name
-            for node in ast.walk(tree)
-            for name in (
-                [node.module or ""]
-                if isinstance(node, ast.ImportFrom)
-                else [alias.name for alias in node.names]
-                if isinstance(node, ast.Import)
-                else []
-            )
-        ]
-        ours = [name for name in named if name.split(".")[0] == "prismata"]
-        assert all(name.split(".")[1:2] in (["domains"], ["testing"]) for name in ours), ours
 
     def test_it_says_what_a_model_reaches(self, pack: ScenePack) -> None:
         """Expectations are declared."""
