@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from prismata.domains import ClipSpec, Domain, EventType, GroupingRule, register_domain
+from prismata.domains import (
+    ClipSpec,
+    Domain,
+    EventType,
+    Exclusion,
+    GroupingRule,
+    Implication,
+    Wording,
+    register_domain,
+)
 
 
 @register_domain
@@ -27,11 +36,17 @@ class Falls(Domain):
             "lying",
             "segment",
             title="Lying after a fall",
-            hotkey="g",
+            hotkey="d",
             guide="From the first frame in which the fallen body rests to the first in which it "
             "gets up.",
         ),
     )
+    relations = (
+        Exclusion("lying", "lying"),
+        Implication("lying", "fall", within_seconds=5, order="before"),
+    )
+    emphasis = "recall"
+    wording = Wording(none="nobody was seen to fall")
     clip = ClipSpec(target_fps=10, num_frames=16, window_stride=1, width=224, height=224)
     rules = {
         "fall": GroupingRule(threshold=0.5, min_gap_seconds=2.0, buffer_seconds=2.0),

@@ -75,7 +75,7 @@ class Room:
         self._x = float(rng.uniform(80, 200))
         time_s, x = float(rng.uniform(0.3, 1.0)), self._x
         while True:
-            move = self._next(rng, time_s, x)
+            move = self._next(rng, time_s, x, falls=len(self._moves) == seed % 3)
             if (move.span.end_s or 0) > seconds - 0.4:
                 break
             self._moves.append(move)
@@ -133,8 +133,10 @@ class Room:
             pose = _posed(move, time_s)
         self._figure.paint(canvas, (x, FLOOR + 4), pose, facing=facing)
 
-    def _next(self, rng: np.random.Generator, time_s: float, x: float) -> Move:
-        kind = KINDS[int(rng.choice(len(KINDS), p=SHARES))]
+    def _next(self, rng: np.random.Generator, time_s: float, x: float, *, falls: bool) -> Move:
+        drawn = KINDS[int(rng.choice(len(KINDS), p=SHARES))]
+        # No video is without a fall.
+        kind = "fall" if falls else drawn
         place = {"sits_down": CHAIR_X, "lies_down": BED_X}.get(kind, float(rng.uniform(84, 178)))
         down_s, rest_s, up_s = {
             "fall": (rng.uniform(0.5, 0.75), rng.uniform(1.4, 2.6), rng.uniform(1.2, 1.7)),

@@ -53,7 +53,8 @@ def film_domain(
         print_json(_figures(filmed, labels, events, distractors))
         return
     output.print(
-        f"{len(filmed)} {'video' if videos == 1 else 'videos'} of {seconds:g} s with {events.total()} events ({_counted(events)}) "
+        f"{len(filmed)} {'video' if videos == 1 else 'videos'} of {seconds:g} s with "
+        f"{events.total()} events ({_counted(events)}) "
         f"and {distractors.total()} things that only look like one ({_counted(distractors)})",
         markup=False,
     )

@@ -1,4 +1,4 @@
-"""`prismata labels`: import with a dry run, list, export; migrate to other event types."""
+"""`prismata labels`: import with a dry run, list, check, export; migrate to other event types."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from prismata.cli.console import (
     print_json,
     print_table,
 )
+from prismata.cli.label_check import check_labels
 from prismata.cli.label_migration import migrate_labels
 from prismata.core.errors import InvalidInputError
 from prismata.core.time import format_time
@@ -30,7 +31,8 @@ from prismata.services.labels import (
 )
 from prismata.wiring import open_workbench
 
-app = typer.Typer(no_args_is_help=True, help="Import, list, export and migrate labels.")
+app = typer.Typer(no_args_is_help=True, help="Import, list, check, export and migrate labels.")
+app.command("check")(check_labels)
 app.command("migrate")(migrate_labels)
 
 DomainOption = Annotated[str, typer.Option("--domain", help="Domain the labels belong to.")]
@@ -38,7 +40,7 @@ DomainOption = Annotated[str, typer.Option("--domain", help="Domain the labels b
 
 @app.command("import")
 def import_labels(
-    file: Annotated[Path, typer.Argument(help="CSV, or a classic label JSON.")],
+    file: Annotated[Path, typer.Argument(help="CSV, a classic label JSON, or a Labels-v2.json.")],
     domain: DomainOption,
     apply: Annotated[
         bool, typer.Option("--apply", help="Store it; without this the plan is only shown.")
@@ -69,7 +71,8 @@ def import_labels(
     """Show what a label file would bring; store it with --apply.
 
     The CSV has the columns video,label,kind,start_s,end_s (kind: point, segment, interval or
-    clip); the classic JSON has frames under "deliveries" and "false_positives".
+    clip); the classic JSON has frames under "deliveries" and "false_positives". A Labels-v2.json
+    of SoccerNet has its halves in the library as 1.mkv, 1_224p.mkv and the like.
     """
     mapping = parse_pairs(label_map or [], "--map") | dict.fromkeys(ignore or [], "")
     options = ImportOptions(domain, mapping, onset=tuple(onset or ()))

@@ -74,4 +74,5 @@ class Wording:
     @property
     def nothing(self) -> str:
         """What it means that nothing was found, as a sentence without its full stop."""
-        return self.none or f"no {self.one} reached the threshold"
+        found = "nothing" if self.one == "event" else f"no {self.one}"
+        return self.none or f"{found} reached the threshold"

@@ -176,6 +176,7 @@ def open_items(bench: Workbench, shelf: RunShelf, model: ModelRecord) -> list[Re
             labels=labels.get(video.id, []),
             coverage=() if sheet is None else sheet.coverage,
             tolerance_us=tolerance_us,
+            tolerances_us=domain.tolerances_us(),
             is_new_place=video.group_name not in places,
             other_run=others.get(video.id),
         )
@@ -263,6 +264,8 @@ class _About:
     labels: Sequence[EventRecord]
     coverage: Sequence[CoverageSpan]
     tolerance_us: int
+    tolerances_us: Mapping[str, int]
+    """By event type; `tolerance_us` is that of types that the domain does not declare any more."""
     is_new_place: bool
     other_run: DetectionRunRecord | None
 
@@ -276,10 +279,14 @@ class _About:
         """The run of another model on the same video."""
         return None if self.other_run is None else self.shelf.get(self.other_run)
 
+    def _own_us(self, event: Event) -> int:
+        return self.tolerances_us.get(event.event_type, self.tolerance_us)
+
     def state(self, seq: int) -> object:
         """Return what the items depend on; `seq` is the number of the last change of labels."""
         other = "" if self.other_run is None else self.other_run.id
-        return seq, len(self.labels), other, self.is_new_place, self.tolerance_us
+        tolerances = (self.tolerance_us, *sorted(self.tolerances_us.items()))
+        return seq, len(self.labels), other, self.is_new_place, tolerances
 
     def items(self) -> tuple[ReviewItem, ...]:
         """Return everything that is open."""
@@ -298,7 +305,7 @@ class _About:
         for event in looked.candidates:
             middle = (event.start_us + event.end_us) // 2
             if any(span.contains(middle) for span in watched) or is_judged(
-                event, events, tolerance_us=self.tolerance_us
+                event, events, tolerance_us=self._own_us(event)
             ):
                 continue
             threshold = looked.thresholds[event.event_type]
@@ -319,7 +326,7 @@ class _About:
         # Of what is surely nothing, neither edges nor place teach anything.
         parts: dict[DoubtKind, float] = {
             "score": entropy(share),
-            "edges": share * edge_doubt(event, looked.track, tolerance_us=self.tolerance_us),
+            "edges": share * edge_doubt(event, looked.track, tolerance_us=self._own_us(event)),
             "place": share * float(self.is_new_place),
         }
         if other is not None and event.event_type in other.thresholds:
@@ -329,17 +336,17 @@ class _About:
                 other.track,
                 threshold=other.thresholds[event.event_type],
                 calibration=other.calibration,
-                tolerance_us=self.tolerance_us,
+                tolerance_us=self._own_us(event),
             )
         return add_up(parts)
 
     def stretches(self) -> Iterator[ReviewItem]:
         """Yield pieces of the time that nobody knows anything of and holds no candidate."""
         known = known_time(self.bench, self.video, self.model.domain, self.coverage, self.labels)
-        margin = self.tolerance_us
         taken = [
             TimeSpan(max(0, event.start_us - margin), event.end_us + margin)
             for event in self.looked.candidates
+            for margin in (self._own_us(event),)
         ]
         # What a person is unsure of stays unknown, and is no time in which nothing was seen.
         taken += [record.event.span for record in self.labels if record.review_state == "unsure"]
