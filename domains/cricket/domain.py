@@ -17,7 +17,8 @@ class Cricket(Domain):
     name = "cricket"
     title = "Cricket"
     version = 1
-    guide = "Mark every ball that is bowled, no-balls and wides too; leave out replays."
+    guide = "Mark every ball that is bowled, no-balls and wides too."
+    replays = "skip"
     event_types = (
         EventType(
             "delivery",

@@ -136,7 +136,7 @@ def _describe(domain: Domain) -> dict[str, Any]:
     return {
         "name": domain.name,
         "title": domain.title,
-        "guide": domain.guide,
+        "guide": domain.full_guide,
         "tolerance_us": to_us(domain.tolerance_seconds),
         "event_types": [_describe_type(item) for item in domain.event_types],
     }
