@@ -4,8 +4,6 @@ Every fenced block of `domains/README.md` that is marked `bash` or `python` is d
 empty folder: a `python` block is the file that its first line names.
 """
 
-import json
-import os
 import re
 import shlex
 import socket
@@ -24,6 +22,8 @@ from prismata.domains import DomainRegistry
 
 TUTORIAL = Path(__file__).resolve().parents[2] / "domains" / "README.md"
 SERVE_SECONDS = 120
+LEAST_MEAN_PRECISION = 0.5
+"""Of points and segments, on a video that the model has never seen; by chance it is 0.1."""
 
 pytestmark = pytest.mark.torch
 
@@ -110,19 +110,17 @@ def test_the_tutorial_leads_from_nothing_to_a_model_that_finds_events(reader, ca
     for language, text in blocks():
         reader.follow(language, text)
     said = reader.said
-    assert "36 things" not in said["prismata domains check tennis_serve"]
     assert "FAIL" not in said["prismata domains check tennis_serve"]
     assert "streamlit" in said["prismata serve"].lower()
     stored = said["prismata labels import videos/labels.csv --domain tennis_serve --apply"]
-    labels = int(re.search(r"(\d+) labels stored", stored)[1])
-    assert labels >= 20
+    assert int(re.search(r"(\d+) labels stored", stored)[1]) >= 20
+    found = said["prismata detect new/tennis_serve-0077.mp4 --model first"]
+    assert int(re.search(r"(\d+) events", found)[1]) >= 2
+    measured = said["prismata evaluate first --video tennis_serve-0077.mp4"]
+    means = [float(item) for item in re.findall(r"mAP \w+ (\d\.\d+)", measured)]
+    assert len(means) == 2
+    assert sum(means) / 2 >= LEAST_MEAN_PRECISION, measured
     moved = said["prismata labels migrate tennis_serve --rename contact=hit --apply"]
-    assert re.search(r"(\d+) labels changed", moved)[1] != "0"
+    assert int(re.search(r"(\d+) labels changed", moved)[1]) >= 8
     (wheel,) = Path("wheels").iterdir()
     assert wheel.name == "prismata_domain_tennis_serve-1.0-py3-none-any.whl"
-
-    capsys.readouterr()
-    assert run_command(["evaluate", "first", "--video", "tennis_serve-0077.mp4", "--json"]) != 0
-    assert "does not declare" in capsys.readouterr().err, "the model still speaks of contacts"
-    assert run_command(["events", "search", "--domain", "tennis_serve", "--json"]) == 0
-    print(json.loads(capsys.readouterr().out).keys(), os.getcwd())
