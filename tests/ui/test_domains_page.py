@@ -6,11 +6,13 @@ import shutil
 import numpy as np
 import pytest
 
+from prismata.core.errors import InvalidInputError
 from prismata.core.events import Event
 from prismata.domains import DomainRegistry
 from prismata.media.jpeg import encode_jpeg
 from prismata.services.ingest import ingest_file
 from prismata.services.labels import add_label, list_labels
+from prismata.services.train import TrainRequest, prepare_training
 from prismata.wiring import open_workbench
 
 DOMAIN = """
@@ -137,7 +139,9 @@ def test_a_broken_edit_is_shown_with_its_line_and_the_rest_goes_on(plugin, open_
     assert "tennis · version 5" in page.words
 
 
-def test_other_pages_say_that_the_last_edit_is_not_in_use(plugin, open_page, monkeypatch):
+def test_other_pages_say_that_the_last_edit_is_not_in_use_and_no_training_starts(
+    plugin, open_page, bench, monkeypatch
+):
     page = open_page("domains")
     plugin.write_text("class :\n")
     look_again(page, monkeypatch)
@@ -145,6 +149,8 @@ def test_other_pages_say_that_the_last_edit_is_not_in_use(plugin, open_page, mon
     assert not train.test.error, "flashes is not what was edited"
     train.box("Domain").select("tennis")
     assert "line 1: SyntaxError" in train.run().words
+    with pytest.raises(InvalidInputError, match="a process of its own, which reads that file"):
+        prepare_training(bench, TrainRequest("tennis"))
 
 
 def test_a_plugin_that_never_loaded_stands_above_with_its_reason(plugin, open_page, monkeypatch):
