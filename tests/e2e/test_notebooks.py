@@ -35,7 +35,7 @@ def test_a_new_domain_is_trained_measured_and_run_without_us(tmp_path, monkeypat
     monkeypatch.chdir(tmp_path)
     made = run("02_a_new_domain.ipynb")
     assert made["model"].name == "lamps"
-    assert "domain.py, line 18: SyntaxError" in made["failure"].sentence
+    assert "domain.py, line 14: SyntaxError" in made["failure"].sentence
     assert (made["points"] + made["segments"]) / 2 > 0.5, "by chance it is 0.1"
 
     measured = run("03_evaluation_and_thresholds.ipynb")
