@@ -68,15 +68,15 @@ class Factory(Domain):
         """Return cycle times, from start to start, and what the machine stood still."""
         rows = [_row(video.name, [video]) for video in videos]
         if len(rows) > 1:
-            rows.append(_row("all", videos))
-        head = ("video", "cycles", "median", "fastest", "slowest", "stopped", "stops", "hands")
+            rows.append(_row("All", videos))
+        head = ("Video", "Cycles", "Median", "Fastest", "Slowest", "Stood still", "Stops", "Hands")
         return ReportSection(
             "Cycle times",
             (
-                "From one start of a cycle to the next, in seconds. Where a stoppage lies between "
-                "two starts, that time is no cycle time.",
+                "From one start of a cycle to the next. Where a stoppage lies between two starts, "
+                "that time is no cycle time.",
             ),
-            ReportTable(head, rows[-MAX_ROWS:], "Cycle times and stoppages"),
+            ReportTable(head, rows[-MAX_ROWS:], "Seconds, by video"),
         )
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from prismata.domains import Domain, Event, ReportVideo
-from prismata.domains.hooks import check_labels
+from prismata.domains import Domain, Event, ReportVideo, check_labels
 from prismata.testing.domain_contract import DomainContract
 from prismata.testing.scene_contract import SceneContract
 
@@ -44,7 +43,7 @@ class TestFactory(DomainContract):
         assert [row[:3] for row in section.table.rows] == [
             ("a.mp4", "2", "2.00"),
             ("b.mp4", "1", "none"),
-            ("all", "3", "2.00"),
+            ("All", "3", "2.00"),
         ]
 
     def test_cycles_that_overlap_or_run_in_a_stoppage_are_pointed_out(self, domain: Domain):

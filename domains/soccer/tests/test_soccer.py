@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
-
-from prismata.core.time import FrameTimeline
-from prismata.domains import Domain, load_plugin
-from prismata.formats import plan_import, read_labels_v2
+from prismata.domains import Domain
 from prismata.testing.domain_contract import DomainContract
 from prismata.testing.scene_contract import SceneContract
 
@@ -38,23 +32,3 @@ class TestSoccerScene(SceneContract):
     folder = Path(__file__).parents[1]
     # Three seeds in a row deal out all plays once.
     seeds = range(3)
-
-
-class TestLabelsV2:
-    def test_a_file_of_soccernet_needs_no_map(self):
-        soccer = load_plugin(Path(__file__).parents[1])()
-        annotations = [
-            {"gameTime": f"1 - 00:{number:02d}", "label": label, "position": str(number * 1000)}
-            for number, label in enumerate(LABELS)
-        ]
-        rows = read_labels_v2(
-            json.dumps({"UrlLocal": "league/game/", "annotations": annotations}),
-            videos=("league/game/1_224p.mkv",),
-        ).rows
-        timeline = FrameTimeline.from_pts(np.arange(25 * 20), time_base=Fraction(1, 25))
-        known = {"league/game/1_224p.mkv": ("half", timeline)}
-        plan = plan_import(rows, known, soccer.event_types)
-        assert (plan.num_events, plan.unknown_labels, plan.findings) == (17, (), ())
-        (video,) = plan.videos
-        said = [item.event.event_type for item in video.events]
-        assert said == list(soccer.event_names)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from prismata.domains import Domain, Event
-from prismata.domains.hooks import check_labels
+from prismata.domains import Domain, Event, check_labels
 from prismata.testing.domain_contract import DomainContract
 from prismata.testing.scene_contract import SceneContract
 

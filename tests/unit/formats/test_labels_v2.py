@@ -1,10 +1,24 @@
 from __future__ import annotations
 
 import json
+from fractions import Fraction
+from pathlib import Path
 
+import numpy as np
 import pytest
 
-from prismata.formats import TableError, is_labels_v2, read_labels_v2
+from prismata.core.time import FrameTimeline
+from prismata.domains import load_plugin
+from prismata.formats import TableError, is_labels_v2, plan_import, read_labels_v2
+
+SOCCER = Path(__file__).resolve().parents[3] / "domains" / "soccer"
+LABELS = (
+    "Penalty", "Kick-off", "Goal", "Substitution", "Offside", "Shots on target",
+    "Shots off target", "Clearance", "Ball out of play", "Throw-in", "Foul",
+    "Indirect free-kick", "Direct free-kick", "Corner", "Yellow card", "Red card",
+    "Yellow->red card",
+)  # fmt: skip
+"""The classes of SoccerNet-v2, as its files spell them."""
 
 GAME = "england_epl/2014-2015/2015-02-21 - 18-00 Chelsea 1 - 1 Burnley/"
 EPL = "england_epl/2014-2015/2015-02-21 - 18-00 Chelsea 1 - 1 Burnley"
@@ -94,3 +108,18 @@ def test_it_is_known_by_what_it_holds():
     assert not is_labels_v2(b'{"video_path": "a.mp4", "deliveries": []}')
     assert not is_labels_v2(b"video,label\n")
     assert not is_labels_v2(b"\xff\x00\xff")
+
+
+def test_the_soccer_pack_knows_all_seventeen_labels_without_a_map():
+    soccer = load_plugin(SOCCER)()
+    annotations = [
+        action(f"1 - 00:{number:02d}", label, str(number * 1000))
+        for number, label in enumerate(LABELS)
+    ]
+    name = f"{EPL}/1_224p.mkv"
+    rows = read_labels_v2(file(*annotations), videos=(name,)).rows
+    timeline = FrameTimeline.from_pts(np.arange(25 * 20), time_base=Fraction(1, 25))
+    plan = plan_import(rows, {name: ("half", timeline)}, soccer.event_types)
+    assert (plan.num_events, plan.unknown_labels, plan.findings) == (17, (), ())
+    (video,) = plan.videos
+    assert [item.event.event_type for item in video.events] == list(soccer.event_names)
