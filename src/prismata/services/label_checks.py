@@ -121,7 +121,7 @@ def second_looks(bench: Workbench, domain_name: str) -> str:
     return (
         f"{things} in the labels of {videos} may be worth a second look: "
         f"{first.sentences()[0]} ({where}); "
-        f"`prismata labels check --domain {domain_name}` lists all"
+        f"the page Label points at each, `prismata labels check --domain {domain_name}` lists all"
     )
 
 

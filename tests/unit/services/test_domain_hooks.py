@@ -156,7 +156,8 @@ def test_rules_and_the_review_hook_speak_with_the_label_they_are_about(bench, vi
     assert (about_all.sentence, about_all.event_id) == ("that is a lot of light", "")
     assert second_looks(bench, "flashes") == (
         "3 things in the labels of 1 video may be worth a second look: that is a lot of light "
-        "(flashes.mp4); `prismata labels check --domain flashes` lists all"
+        "(flashes.mp4); the page Label points at each, `prismata labels check --domain flashes` "
+        "lists all"
     )
     prepared = prepare_training(bench, TrainRequest("flashes"))
     assert second_looks(bench, "flashes") in prepared.note
