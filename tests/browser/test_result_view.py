@@ -1,4 +1,4 @@
-"""A result in the station: what is dragged there regroups everywhere, what is chosen is explained."""
+"""A result in the station: what is dragged there regroups everywhere, a choice is explained."""
 
 import re
 
@@ -70,7 +70,10 @@ def test_a_threshold_dragged_on_the_curve_moves_the_slider_and_the_table(
     page.mouse.move(x, found - 6, steps=3)
     page.mouse.up()
     page.wait_for_function(
-        """() => Number(document.querySelector('[data-testid="stSliderThumbValue"]')?.innerText) > 0.5"""
+        """() => {
+          const shown = document.querySelector('[data-testid="stSliderThumbValue"]');
+          return Number(shown?.innerText) > 0.5;
+        }"""
     )
     page.get_by_role("slider", name="Threshold").focus()
     page.keyboard.press("Home")
