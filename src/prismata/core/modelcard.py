@@ -92,8 +92,16 @@ class ModelCard:
         return replace(self, rules=rules)
 
     def to_json(self) -> str:
-        """Return the card as indented JSON."""
-        return json.dumps(asdict(self), indent=2, sort_keys=True) + "\n"
+        """Return the card as indented JSON.
+
+        What an event type does not say is left out, so that older programs read it, too.
+        """
+        raw = asdict(self)
+        raw["event_types"] = [
+            {name: value for name, value in item.items() if value is not None}
+            for item in raw["event_types"]
+        ]
+        return json.dumps(raw, indent=2, sort_keys=True) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> ModelCard:

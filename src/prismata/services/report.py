@@ -9,11 +9,13 @@ from typing import Any
 from prismata.core.modelcard import ModelCard
 from prismata.core.replays import replays_in_data
 from prismata.core.time import to_seconds
+from prismata.domains import ReportVideo, derive_events
 from prismata.evaluation.html_report import ReportData, render_report
 from prismata.evaluation.report import format_percent
 from prismata.evaluation.timeline_svg import VideoPicture
 from prismata.services.evaluate import Evaluation
 from prismata.services.models import motion_beside, motion_remark
+from prismata.services.own_sections import own_sections
 
 
 def write_report(evaluation: Evaluation, path: Path, *, title: str = "") -> None:
@@ -44,6 +46,8 @@ def write_report(evaluation: Evaluation, path: Path, *, title: str = "") -> None
             provenance=_provenance(evaluation),
             calibration=card.calibration,
             baselines=_baselines(card),
+            emphasis=evaluation.domain.emphasis if evaluation.domain else "",
+            sections=own_sections(evaluation.domain, _facts(evaluation)),
         ),
         path,
     )
@@ -57,6 +61,21 @@ def evaluation_dict(evaluation: Evaluation) -> dict[str, Any]:
         "thresholds": {name: rule.threshold for name, rule in evaluation.card.rules.items()},
         "report": evaluation.report.to_dict(),
     }
+
+
+def _facts(evaluation: Evaluation) -> list[ReportVideo]:
+    """Return what the domain's own section is made from: what was found as the model found it."""
+    domain = evaluation.domain
+    return [
+        ReportVideo(
+            item.video.name,
+            item.video.duration_us,
+            tuple(sorted(item.detections)),
+            derive_events(domain, item.detections, item.track).events if domain else (),
+            tuple(sorted(item.truth)),
+        )
+        for item in evaluation.videos
+    ]
 
 
 def _baselines(card: ModelCard) -> tuple[str, ...]:

@@ -198,6 +198,7 @@ def open_items(bench: Workbench, shelf: RunShelf, model: ModelRecord) -> list[Re
             labels=labels.get(video.id, []),
             coverage=() if sheet is None else sheet.coverage,
             tolerance_us=tolerance_us,
+            tolerances_us=domain.tolerances_us(),
             is_new_place=video.group_name not in places,
             other_run=others.get(video.id),
             looks=looks,
@@ -319,6 +320,8 @@ class _About:
     labels: Sequence[EventRecord]
     coverage: Sequence[CoverageSpan]
     tolerance_us: int
+    tolerances_us: Mapping[str, int]
+    """By event type; `tolerance_us` is that of types that the domain does not declare any more."""
     is_new_place: bool
     other_run: DetectionRunRecord | None
     looks: LabelledLooks | None
@@ -334,10 +337,14 @@ class _About:
         """The run of another model on the same video."""
         return None if self.other_run is None else self.shelf.get(self.other_run)
 
+    def _own_us(self, event: Event) -> int:
+        return self.tolerances_us.get(event.event_type, self.tolerance_us)
+
     def state(self, seq: int) -> object:
         """Return what the items depend on; `seq` is the number of the last change of labels."""
         other = "" if self.other_run is None else self.other_run.id
-        return seq, len(self.labels), other, self.is_new_place, self.tolerance_us, self.looks_state
+        tolerances = (self.tolerance_us, *sorted(self.tolerances_us.items()))
+        return seq, len(self.labels), other, self.is_new_place, tolerances, self.looks_state
 
     def items(self) -> tuple[ReviewItem, ...]:
         """Return everything that is open."""
@@ -356,7 +363,7 @@ class _About:
         for event in looked.candidates:
             middle = (event.start_us + event.end_us) // 2
             if any(span.contains(middle) for span in watched) or is_judged(
-                event, events, tolerance_us=self.tolerance_us
+                event, events, tolerance_us=self._own_us(event)
             ):
                 continue
             threshold = looked.thresholds[event.event_type]
@@ -377,7 +384,7 @@ class _About:
         # Of what is surely nothing, neither edges nor place teach anything.
         parts: dict[DoubtKind, float] = {
             "score": entropy(share),
-            "edges": share * edge_doubt(event, looked.track, tolerance_us=self.tolerance_us),
+            "edges": share * edge_doubt(event, looked.track, tolerance_us=self._own_us(event)),
             "place": share * float(self.is_new_place),
         }
         if self.looks is not None:
@@ -389,17 +396,17 @@ class _About:
                 other.track,
                 threshold=other.thresholds[event.event_type],
                 calibration=other.calibration,
-                tolerance_us=self.tolerance_us,
+                tolerance_us=self._own_us(event),
             )
         return add_up(parts)
 
     def stretches(self) -> Iterator[ReviewItem]:
         """Yield pieces of the time that nobody knows anything of and holds no candidate."""
         known = known_time(self.bench, self.video, self.model.domain, self.coverage, self.labels)
-        margin = self.tolerance_us
         taken = [
             TimeSpan(max(0, event.start_us - margin), event.end_us + margin)
             for event in self.looked.candidates
+            for margin in (self._own_us(event),)
         ]
         # What a person is unsure of stays unknown, and is no time in which nothing was seen.
         taken += [record.event.span for record in self.labels if record.review_state == "unsure"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -11,7 +11,7 @@ from prismata.catalog import VideoRecord
 from prismata.core.events import EventType
 from prismata.core.recipes import GroupingRule
 from prismata.core.time import to_us
-from prismata.domains import Domain
+from prismata.domains import Domain, GuidePicture
 from prismata.ui import state
 from prismata.ui.times import Seek
 
@@ -177,6 +177,7 @@ def _mount_station(
                 "video": state.permission("video", video.id),
                 "labels": state.permission("labels", subject),
                 "annotator": state.permission("annotator", user),
+                "guide": state.permission("guide", domain.name),
             },
             **more,
         },
@@ -212,11 +213,14 @@ def _describe(domain: Domain) -> dict[str, Any]:
         "title": domain.title,
         "guide": domain.full_guide,
         "tolerance_us": to_us(domain.tolerance_seconds),
-        "event_types": [_describe_type(item) for item in domain.event_types],
+        "tolerances_us": domain.tolerances_us(),
+        "event_types": [
+            _describe_type(item, domain.guide_pictures(item.name)) for item in domain.event_types
+        ],
     }
 
 
-def _describe_type(item: EventType) -> dict[str, Any]:
+def _describe_type(item: EventType, pictures: Sequence[GuidePicture]) -> dict[str, Any]:
     return {
         "name": item.name,
         "title": item.title,
@@ -224,6 +228,10 @@ def _describe_type(item: EventType) -> dict[str, Any]:
         "color": item.color,
         "key": item.hotkey,
         "guide": item.guide,
+        "limits": _limits(item),
+        "pictures": [
+            {"name": picture.path.name, "caption": picture.caption} for picture in pictures
+        ],
         "attributes": [
             {
                 "name": attribute.name,
@@ -235,3 +243,13 @@ def _describe_type(item: EventType) -> dict[str, Any]:
             for attribute in item.attributes
         ],
     }
+
+
+def _limits(item: EventType) -> str:
+    """Say how long an event usually lasts, if its type says so."""
+    low, high = item.min_seconds, item.max_seconds
+    if low is not None and high is not None:
+        return f"It lasts {low:g} to {high:g} s."
+    if high is not None:
+        return f"It lasts {high:g} s at most."
+    return "" if low is None else f"It lasts {low:g} s at least."

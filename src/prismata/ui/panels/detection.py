@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import streamlit as st
 
 from prismata.catalog import DetectionRunRecord, VideoRecord
-from prismata.core.events import Event
+from prismata.core.events import Event, EventType
+from prismata.domains import Wording
+from prismata.services.derive import DerivedFound, derive_found, domain_of_run
 from prismata.services.lineage import model_lineage
 from prismata.services.regroup import Regrouped, regroup
 from prismata.ui import state
 from prismata.ui.context import workbench
 from prismata.ui.panels.event_table import show_event_table
-from prismata.ui.panels.notices import guarded, plain
+from prismata.ui.panels.notices import guarded, plain, show_notice
 from prismata.ui.panels.outputs import show_run_outputs
 from prismata.ui.panels.progress import show_progress
 from prismata.ui.times import Seek, middle_of_frame
@@ -73,18 +75,24 @@ def load_detection(
 def show_events(video: VideoRecord, result: Result) -> int | None:
     """Show what was found as a table with downloads; return the position of the chosen event."""
     run, found = result.run, result.found
-    number = len(found.events)
-    st.markdown(f"**{number} event{'' if number == 1 else 's'}** in {plain(video.name)}")
+    domain = domain_of_run(workbench(), run)
+    words = domain.wording if domain else Wording()
+    st.markdown(f"**{plain(words.count(len(found.events)))}** in {plain(video.name)}")
     st.caption(plain(_how(run)))
     if not found.events:
-        st.markdown("Nothing reached the threshold. Lower it, or look at the curve.")
+        said = words.nothing
+        st.markdown(
+            plain(f"{said[:1].upper()}{said[1:]}. Lower the threshold, or look at the curve.")
+        )
     rows = []
     if found.events:
         key = f"{state.RESULT_TABLE}:{run.id}:{hash(found.events)}"
         rows = show_event_table(
             found.events, found.event_types, key=key, calibration=found.calibration
         )
-    show_run_outputs(video, run, found)
+    derived = derive_found(workbench(), run, found)
+    _show_derived(derived, found.event_types)
+    show_run_outputs(video, run, found, derived)
     with st.expander("Where this comes from", icon=":material/account_tree:"):
         for sentence in model_lineage(workbench(), run.model_id).sentences():
             st.markdown(plain(sentence))
@@ -96,6 +104,20 @@ def seek_to(video: VideoRecord, result: Result, row: int) -> Seek:
     event = result.found.events[row]
     middle = middle_of_frame(workbench().timeline(video), event.start_us)
     return Seek(middle, f"{result.run.id}:{event.start_us}:{event.event_type}")
+
+
+def _show_derived(derived: DerivedFound, others: Sequence[EventType]) -> None:
+    """Show what follows from the events that are shown, and why it does not if that failed."""
+    if derived.failure is not None:
+        show_notice("error", f"Nothing is derived here: {derived.failure}.")
+    if derived.events:
+        with st.expander(f"{len(derived.events)} derived", icon=":material/functions:"):
+            st.caption("Nobody saw these: they follow from the events above, and change with them.")
+            show_event_table(
+                [item.event for item in derived.events],
+                [*others, *derived.types],
+                extra={"What": [item.title for item in derived.events]},
+            )
 
 
 def _how(run: DetectionRunRecord) -> str:

@@ -20,7 +20,8 @@ _LEAD_US = 1_000_000
 def show_player(video: VideoRecord, *, seek: Seek | None = None) -> None:
     """Show the player; it goes on playing while the page around it changes.
 
-    Where there is a proxy, the original does not play everywhere, so the proxy is shown.
+    Where there is a proxy, the original does not play everywhere or its domain wants the proxy, so
+    that is shown.
     """
     made = load_renditions(workbench(), video)
     proxy = "&rendition=proxy" if made is not None and made.proxy else ""

@@ -18,7 +18,7 @@ import { SuggestionBar } from "./panels/suggestions.js";
 export class Assist {
   /**
    * @param {HTMLElement} host
-   * @param {{api: Api, store: LabelStore, timeline: Timeline, video: string, domain: {name: string, tolerance_us: number}, keyOf: (action: string) => string, act: (action: string) => void, goTo: (us: number) => void, begin: () => void, titleOf: (name: string) => string, told: (words: string) => void,
+   * @param {{api: Api, store: LabelStore, timeline: Timeline, video: string, domain: {name: string, tolerance_us: number, tolerances_us: Record<string, number>}, keyOf: (action: string) => string, act: (action: string) => void, goTo: (us: number) => void, begin: () => void, titleOf: (name: string) => string, told: (words: string) => void,
    *   show: (us: number) => void, tell: (name: string, value: unknown) => void}} page
    */
   constructor(host, page) {
@@ -32,7 +32,7 @@ export class Assist {
     /** @type {string | null} */
     this.sought = null;
     this.bar = new SuggestionBar(host, { choose: (id) => this.choose(id), act: page.act, keyOf: page.keyOf });
-    this.ghosts = new Ghosts({ api: page.api, store: page.store, toleranceUs: page.domain.tolerance_us, frames: page.timeline.frames });
+    this.ghosts = new Ghosts({ api: page.api, store: page.store, toleranceUs: page.domain.tolerance_us, tolerances: page.domain.tolerances_us, frames: page.timeline.frames });
     this.ghosts.addEventListener("change", () => this.draw());
     this.ghosts.addEventListener("trouble", (event) => page.told(/** @type {CustomEvent} */ (event).detail.message));
     page.timeline.addEventListener("threshold", (event) => {

@@ -42,12 +42,14 @@ export function matches(ghost, label, toleranceUs) {
  * @template {Suggestion} T
  * @param {T[]} ghosts
  * @param {Label[]} labels in order of their starts
- * @param {number} toleranceUs
+ * @param {number} commonUs how far a point may be off
+ * @param {Record<string, number>} [ownUs] the same by event type, where one has its own
  * @returns {T[]}
  */
-export function unjudged(ghosts, labels, toleranceUs) {
+export function unjudged(ghosts, labels, commonUs, ownUs = {}) {
   const lanes = indexByType(labels);
   return ghosts.filter((ghost) => {
+    const toleranceUs = ownUs[ghost.event_type] ?? commonUs;
     const lane = lanes.get(ghost.event_type) ?? new LaneIndex(/** @type {Label[]} */ ([]));
     const { first, stop } = lane.range(ghost.start_us - toleranceUs, ghost.end_us + toleranceUs);
     for (let i = first; i < stop; i++) {
@@ -59,14 +61,16 @@ export function unjudged(ghosts, labels, toleranceUs) {
 
 export class Ghosts extends EventTarget {
   /**
-   * @param {{api: Asker, store: Labels, toleranceUs: number, frames?: Frames | null}} what with
-   *   `frames`, what becomes a label begins and ends on frames
+   * @param {{api: Asker, store: Labels, toleranceUs: number, tolerances?: Record<string, number>, frames?: Frames | null}} what
+   *   with `tolerances`, event types have their own; with `frames`, what becomes a label begins and
+   *   ends on frames
    */
-  constructor({ api, store, toleranceUs, frames = null }) {
+  constructor({ api, store, toleranceUs, tolerances = {}, frames = null }) {
     super();
     this.api = api;
     this.store = store;
     this.toleranceUs = toleranceUs;
+    this.tolerances = tolerances;
     this.frames = frames;
     /** By time, or the most uncertain first. @type {"time" | "uncertainty"} */
     this.order = "time";
@@ -160,7 +164,7 @@ export class Ghosts extends EventTarget {
 
   /** Suggestions that nobody has judged, in order of time. @returns {Ghost[]} */
   list() {
-    this.shown ??= unjudged(this.all, this.store.list(), this.toleranceUs);
+    this.shown ??= unjudged(this.all, this.store.list(), this.toleranceUs, this.tolerances);
     return this.shown;
   }
 

@@ -16,8 +16,8 @@ import { ExactPlayer } from "./player.js";
  * @typedef {{user: string, video: {id: string, name: string, codec: string},
  *   at_us: number | null,
  *   result?: import("./assist.js").ResultData,
- *   domain: {name: string, title: string, guide: string, tolerance_us: number, event_types: import("./panels/inspector.js").DeclaredType[]},
- *   tokens: {video: string, labels: string, annotator: string}}} StationData
+ *   domain: {name: string, title: string, guide: string, tolerance_us: number, tolerances_us: Record<string, number>, event_types: import("./panels/inspector.js").DeclaredType[]},
+ *   tokens: {video: string, labels: string, annotator: string, guide: string}}} StationData
  */
 
 const TOLD_MS = 6000;
@@ -99,7 +99,7 @@ export class Station {
   /** @param {Parts} parts */
   connect(parts) {
     const { ui, player } = this;
-    const { store, editing, marking, timeline, list, inspector, filmstrip, materials, history } = parts;
+    const { store, editing, marking, timeline, list, inspector, remarks, filmstrip, materials, history } = parts;
     /** @param {EventTarget} target @param {string} name @param {(detail: any) => unknown} act */
     const on = (target, name, act) => target.addEventListener(name, (event) => act(/** @type {CustomEvent} */ (event).detail));
     on(player, "frame", (shown) => this.onFrame(shown));
@@ -114,6 +114,8 @@ export class Station {
     on(timeline, "paint", ({ start_us, end_us, state }) => store.cover(start_us, end_us, state, { undoable: true }));
     on(list, "select", ({ id }) => this.select(id, null, true));
     on(list, "open", ({ id }) => this.select(id, "start", true));
+    on(remarks, "select", ({ id }) => this.select(id, null, true));
+    on(remarks, "seek", ({ us }) => player.seekToUs(us));
     on(inspector, "edit", ({ id, changes }) => editing.change(id, changes) || this.tell("An event cannot end before it starts."));
     on(inspector, "remove", () => this.run("delete"));
     on(inspector, "edge", ({ id, edge }) => this.select(id, edge, true));
@@ -200,6 +202,12 @@ export class Station {
   mediaUrl(path, query = {}) {
     const all = new URLSearchParams({ ...query, token: this.api.tokens.video });
     return `/api/video/${this.data.video.id}${path}?${all}`;
+  }
+
+  /** Of the label guide. @param {string} name */
+  pictureUrl(name) {
+    const { domain, tokens } = this.data;
+    return `/api/guide/${domain.name}/${encodeURIComponent(name)}?${new URLSearchParams({ token: tokens.guide })}`;
   }
 
   load() {
