@@ -21,6 +21,7 @@ class BallThrow(Domain):
     title = "Ball throw"
     version = 1
     guide = "Mark throws only: an arm that swings while the ball stays in the hand is none."
+    replays = "skip"
     event_types = (
         EventType(
             "release",

@@ -23,7 +23,8 @@ class Cricket(Domain):
     """Every ball bowled, from the start of the run-up until the ball is dead."""
 
     name = "cricket"
-    guide = "Mark every ball that is bowled, no-balls and wides too; leave out replays."
+    guide = "Mark every ball that is bowled, no-balls and wides too."
+    replays = "skip"
     extra = Attribute("extra", "choice", ("wide", "no_ball"), guide="Empty for a legal ball.")
     event_types = (
         EventType(
@@ -43,9 +44,8 @@ class Cricket(Domain):
     tolerance_seconds = 1.0
     wording = Wording("delivery", "deliveries", "no ball is bowled here, as far as the model sees")
 
-    def derive(self, events: Sequence[Event], scores: object) -> Iterator[DerivedEvent]:
+    def derive(self, events: Sequence[Event], _scores: object) -> Iterator[DerivedEvent]:
         """Number the balls as scorers do (0.1 to 0.6, then 1.1), and join them to overs."""
-        del scores
         over, legal, first = 0, 0, None
         for event in events:
             first = first or event

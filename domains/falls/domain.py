@@ -22,6 +22,7 @@ class Falls(Domain):
     title = "Falls at home"
     version = 2
     guide = "Mark where a fall begins. Sitting down, kneeling or lying down on purpose is no fall."
+    replays = "none"
     # The fall is a point: where it ends is a matter of taste, but its onset is not. How long
     # somebody lies there decides how bad it is, so that is an event of its own.
     event_types = (

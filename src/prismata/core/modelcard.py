@@ -12,7 +12,7 @@ from prismata.core.errors import InvalidInputError
 from prismata.core.events import EventType
 from prismata.core.recipes import ClipSpec, GroupingRule, MotionGate
 
-CARD_VERSION = 4
+CARD_VERSION = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,8 @@ class ModelCard:
     files: dict[str, str] = field(default_factory=dict)
     """File name → SHA-256 of every artefact in the bundle."""
     dataset_version: str = ""
+    replays: str = "unstated"
+    """A `ReplayPolicy`: what that dataset version says of replays."""
     training: dict[str, Any] = field(default_factory=dict)
     """Recipe, seed, epochs, wall time, machine."""
     metrics: dict[str, Any] = field(default_factory=dict)

@@ -21,6 +21,7 @@ from prismata.core.errors import InvalidInputError, NotFoundError, UnavailableEr
 from prismata.core.events import PALETTE, Event, EventType, check_name
 from prismata.core.presets import find_preset
 from prismata.core.recipes import ClipSpec, GroupingRule, MotionGate
+from prismata.core.replays import REPLAYS_FOR_ANNOTATORS, ReplayPolicy
 from prismata.core.time import to_us
 from prismata.domains.guide import GuidePicture, read_guide
 from prismata.domains.options import EMPHASES, Emphasis, IngestOptions, Wording
@@ -61,6 +62,8 @@ class Domain:
     """Skip the encoder while nothing moves; only for cameras that stand still."""
     left_right_matters: ClassVar[bool] = False
     """Training never mirrors the pictures: a left turn is no right turn."""
+    replays: ClassVar[ReplayPolicy] = "unstated"
+    """What annotators do with replays; frozen with every dataset version and told by its models."""
     guide: ClassVar[str] = ""
     """One paragraph that annotators read first; the README holds the details."""
     tolerance_seconds: ClassVar[float] = 0.5
@@ -112,6 +115,11 @@ class Domain:
     def event_names(self) -> tuple[str, ...]:
         """Names of the event types, in the order of the model's outputs."""
         return tuple(event_type.name for event_type in self.event_types)
+
+    @property
+    def full_guide(self) -> str:
+        """What annotators read first: the guide, and what to do with replays."""
+        return " ".join(part for part in (self.guide, REPLAYS_FOR_ANNOTATORS[self.replays]) if part)
 
     @property
     def folder(self) -> Path | None:
@@ -339,6 +347,11 @@ def _check_recipe(domain_class: type[Domain]) -> None:
                 f"domain {name!r} has {rule!r} as the rule of {event_name!r}; "
                 "it must be a GroupingRule"
             )
+    if domain_class.replays not in REPLAYS_FOR_ANNOTATORS:
+        raise InvalidInputError(
+            f"domain {name!r} has replays = {domain_class.replays!r}; it can be "
+            f"{', '.join(map(repr, REPLAYS_FOR_ANNOTATORS))}"
+        )
     tolerance = domain_class.tolerance_seconds
     if not (math.isfinite(tolerance) and 0 < tolerance <= 3600):
         raise InvalidInputError(

@@ -113,14 +113,15 @@ def second_looks(bench: Workbench, domain_name: str) -> str:
     if not checked:
         return ""
     first = checked[0]
-    about = next((item.event for item in first.remarks if item.event is not None), None)
-    where = f" ({first.video.name}, {format_time(about.start_us)})" if about else ""
+    about = first.remarks[0].event if first.remarks else None
+    where = f"{first.video.name}, {format_time(about.start_us)}" if about else first.video.name
     count = sum(len(item.sentences()) for item in checked)
     things = "1 thing" if count == 1 else f"{count} things"
     videos = "1 video" if len(checked) == 1 else f"{len(checked)} videos"
     return (
         f"{things} in the labels of {videos} may be worth a second look: "
-        f"{first.sentences()[0]}{where}; `prismata labels check --domain {domain_name}` lists all"
+        f"{first.sentences()[0]} ({where}); "
+        f"the page Label points at each, `prismata labels check --domain {domain_name}` lists all"
     )
 
 

@@ -309,6 +309,7 @@ def describe_model(model: ModelRecord) -> dict[str, Any]:
         "domain": model.domain,
         "domain_version": model.domain_version,
         "dataset_version": card.dataset_version or None,
+        "replays": card.replays,
         "sha256": card.digest if card.files else None,
         "files": dict(sorted(card.files.items())),
     }

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from prismata.core.modelcard import ModelCard
+from prismata.core.replays import replays_in_data
 from prismata.core.time import to_seconds
 from prismata.domains import ReportVideo, derive_events
 from prismata.evaluation.html_report import ReportData, render_report
@@ -106,6 +107,7 @@ def _provenance(evaluation: Evaluation) -> dict[str, str]:
         + (" (frozen)" if card.encoder_frozen else " (trained)"),
         "Encoder weights": card.weights_origin,
         "Dataset version": card.dataset_version or "not trained here",
+        "Replays in the data": replays_in_data(card.replays) if card.dataset_version else "",
         "Runtime": runs[0].runtime if runs else "",
         "Video length": f"{sum(to_seconds(item.video.duration_us) for item in videos):.1f} s",
         "Detection time": f"{sum(wall):.1f} s" if wall else "",

@@ -13,6 +13,7 @@ from prismata.core.errors import NotFoundError, UserError
 from prismata.core.events import Event
 from prismata.core.files import written_whole
 from prismata.core.jobs import JobState
+from prismata.core.replays import replays_in_data
 from prismata.core.time import FrameTimeline
 from prismata.domains import HookFailure, ReportVideo
 from prismata.evaluation.results_html import (
@@ -290,6 +291,7 @@ def _provenance(
         **{f"SHA-256 of {name}": digest for name, digest in told["files"].items()},
         "Domain": f"{model.domain} (version {model.domain_version})",
         "Dataset version": told["dataset_version"] or "not trained here",
+        "Replays in the data": replays_in_data(told["replays"]) if told["dataset_version"] else "",
         "Where it comes from": " ".join(model_lineage(bench, model.id).sentences()),
         "Thresholds": ", ".join(
             f"{name} " + " or ".join(f"{value:.2f}" for value in values)

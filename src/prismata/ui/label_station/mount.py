@@ -137,7 +137,7 @@ def _describe(domain: Domain) -> dict[str, Any]:
     return {
         "name": domain.name,
         "title": domain.title,
-        "guide": domain.guide,
+        "guide": domain.full_guide,
         "tolerance_us": to_us(domain.tolerance_seconds),
         "tolerances_us": domain.tolerances_us(),
         "event_types": [

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import streamlit as st
 
 from prismata.catalog import DetectionRunRecord, VideoRecord
-from prismata.core.events import Event
+from prismata.core.events import Event, EventType
 from prismata.domains import Wording
 from prismata.services.derive import DerivedFound, derive_found, domain_of_run
 from prismata.services.lineage import model_lineage
@@ -88,7 +89,7 @@ def show_events(video: VideoRecord, result: Result) -> Seek | None:
             found.events, found.event_types, key=key, calibration=found.calibration
         )
     derived = derive_found(workbench(), run, found)
-    _show_derived(derived)
+    _show_derived(derived, found.event_types)
     show_run_outputs(video, run, found, derived)
     with st.expander("Where this comes from", icon=":material/account_tree:"):
         for sentence in model_lineage(workbench(), run.model_id).sentences():
@@ -100,7 +101,7 @@ def show_events(video: VideoRecord, result: Result) -> Seek | None:
     return Seek(middle, f"{run.id}:{event.start_us}:{event.event_type}")
 
 
-def _show_derived(derived: DerivedFound) -> None:
+def _show_derived(derived: DerivedFound, others: Sequence[EventType]) -> None:
     """Show what follows from the events that are shown, and why it does not if that failed."""
     if derived.failure is not None:
         show_notice("error", f"Nothing is derived here: {derived.failure}.")
@@ -109,7 +110,7 @@ def _show_derived(derived: DerivedFound) -> None:
             st.caption("Nobody saw these: they follow from the events above, and change with them.")
             show_event_table(
                 [item.event for item in derived.events],
-                derived.types,
+                [*others, *derived.types],
                 extra={"What": [item.title for item in derived.events]},
             )
 

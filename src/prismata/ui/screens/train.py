@@ -14,6 +14,7 @@ from prismata.core.presets import PRESETS
 from prismata.core.time import format_time
 from prismata.domains import Domain
 from prismata.services.datasets import DatasetPlan, plan_dataset
+from prismata.services.label_checks import second_looks
 from prismata.services.presets import offered_presets
 from prismata.services.train import TrainRequest, prepare_training, start_training
 from prismata.ui import state
@@ -79,6 +80,8 @@ def _show_data(domain: Domain) -> DatasetPlan | None:
     _show_videos(domain, planned, counts)
     if planned.split.note:
         show_notice("info", planned.split.note)
+    if doubtful := second_looks(bench, domain.name):
+        show_notice("info", doubtful)
     show_video_groups(domain.name, seed=_seed())
     show_shared_footage(domain.name, planned)
     return planned

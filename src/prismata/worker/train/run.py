@@ -357,6 +357,7 @@ class _Run:
             feature_size=trained.detector.head.feature_size,
             weights_origin=setup.origin,
             dataset_version=self.dataset.name,
+            replays=self.dataset.replays,
             training={
                 "recipe": self.recipe.to_dict(),
                 "epochs": len(trained.history),
