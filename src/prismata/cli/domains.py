@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from prismata.cli.console import JsonOption, notes, output, print_json, print_table
+from prismata.cli.domain_film import film_domain
 from prismata.core.errors import InvalidInputError
 from prismata.domains import DomainRegistry, check_domain, create_domain
 from prismata.domains.scaffold import parse_event_type
@@ -15,6 +16,7 @@ from prismata.settings import load_settings
 from prismata.wiring import discover_domains
 
 app = typer.Typer(no_args_is_help=True, help="List, check and create domain plugins.")
+app.command("film")(film_domain)
 
 
 @app.command("list")

@@ -96,6 +96,24 @@ def test_the_sixtieth_line_is_one_too_many(write_plugin):
     assert failed(folder)["size"].startswith("domain.py has 60 lines")
 
 
+def test_event_types_beyond_the_third_have_lines_of_their_own(write_plugin):
+    event_types = f"({''.join(event(f'hit_{key}', key) + ', ' for key in 'abdef')})"
+    source = (write_plugin("tennis", event_types=event_types) / "domain.py").read_text()
+    missing = 77 - len(source.splitlines())
+    assert failed(write_plugin("tennis", source=source + "\n" * missing)) == {}
+    folder = write_plugin("tennis", source=source + "\n" * (missing + 1))
+    assert failed(folder)["size"].startswith("domain.py has 78 lines; keep it under 78")
+
+
+def test_a_report_section_has_lines_of_its_own(write_plugin):
+    source = (write_plugin("tennis") / "domain.py").read_text().rstrip("\n")
+    hook = "\n    def report_section(self, videos):\n        return None\n"
+    missing = 119 - len((source + hook).splitlines())
+    assert failed(write_plugin("tennis", source=source + hook + "\n" * missing)) == {}
+    folder = write_plugin("tennis", source=source + hook + "\n" * (missing + 1))
+    assert failed(folder)["size"].startswith("domain.py has 120 lines; keep it under 120")
+
+
 def test_a_rule_without_event_type_is_flagged(write_plugin):
     folder = write_plugin("tennis")
     domain = load_plugin(folder)()
