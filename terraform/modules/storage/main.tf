@@ -144,10 +144,7 @@ resource "aws_s3_bucket_policy" "this" {
 data "aws_iam_policy_document" "use" {
   statement {
     sid       = "Objects"
-    actions = [
-      "s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload",
-      "s3:ListMultipartUploadParts",
-    ]
+    actions   = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
     resources = ["${aws_s3_bucket.this.arn}/*"]
   }
 
