@@ -48,6 +48,7 @@ class Flashes(Domain):
     clip = ClipSpec(target_fps=20, num_frames=4, window_stride=1, width=32, height=32)
     rules = {"flash": GroupingRule(threshold=0.5, min_gap_seconds=0.3)}
     tolerance_seconds = 0.1
+    replays = "none"
 '''
 
 

@@ -1,13 +1,21 @@
-"""Cricket: bowling deliveries."""
+"""Cricket: bowling deliveries, and the overs they make."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 
-from prismata.domains import ClipSpec, Domain, Event, EventType, GroupingRule, register_domain
-
-LONGEST_DELIVERY_US = 12_000_000
+from prismata.domains import (
+    Attribute,
+    ClipSpec,
+    DerivedEvent,
+    Domain,
+    Event,
+    EventType,
+    Exclusion,
+    GroupingRule,
+    Wording,
+    register_domain,
+)
 
 
 @register_domain
@@ -15,31 +23,37 @@ class Cricket(Domain):
     """Every ball bowled, from the start of the run-up until the ball is dead."""
 
     name = "cricket"
-    title = "Cricket"
-    version = 1
-    guide = "Mark every ball that is bowled, no-balls and wides too; leave out replays."
+    guide = "Mark every ball that is bowled, no-balls and wides too."
+    replays = "skip"
+    extra = Attribute("extra", "choice", ("wide", "no_ball"), guide="Empty for a legal ball.")
     event_types = (
         EventType(
             "delivery",
             "segment",
             hotkey="d",
             guide="From the bowler's first step of the run-up to the batter's stroke or leave.",
+            attributes=(extra,),
+            max_seconds=12,
         ),
     )
-    # The classic recipe: 8 frames at 10 a second, a window every 4 frames.
+    relations = (Exclusion("delivery", "delivery"),)
+    derived_types = (EventType("over", "segment"), EventType("ball"))
     clip = ClipSpec(target_fps=10, num_frames=8, window_stride=4, width=224, height=224)
-    rules = {
-        "delivery": GroupingRule(
-            threshold=0.5, min_gap_seconds=2.0, min_seconds=0.5, buffer_seconds=1.0
-        )
-    }
+    rules = {"delivery": GroupingRule(min_gap_seconds=2.0, min_seconds=0.5)}
+    preset = "classic"
     tolerance_seconds = 1.0
+    wording = Wording("delivery", "deliveries", "no ball is bowled here, as far as the model sees")
 
-    def review(self, events: Sequence[Event]) -> Iterator[str]:
-        """Flag deliveries that overlap, or that last longer than any run-up."""
+    def derive(self, events: Sequence[Event], _scores: object) -> Iterator[DerivedEvent]:
+        """Number the balls as scorers do (0.1 to 0.6, then 1.1), and join them to overs."""
+        over, legal, first = 0, 0, None
         for event in events:
-            if event.span.duration_us > LONGEST_DELIVERY_US:
-                yield f"the delivery at {event.start_us / 1e6:.2f} s lasts more than 12 s"
-        for first, second in pairwise(events):
-            if second.start_us < first.end_us:
-                yield f"the delivery at {second.start_us / 1e6:.2f} s starts inside another"
+            first = first or event
+            extra = str(event.attributes.get("extra") or "").replace("_", "-")
+            ball = Event.point("ball", event.start_us)
+            yield DerivedEvent(ball, f"{over}.{legal + 1} {extra}".strip())
+            legal += not extra
+            if legal == 6 or event is events[-1]:
+                title = f"over {over + 1}" + ("" if legal == 6 else f", {legal} legal so far")
+                yield DerivedEvent(Event.segment("over", first.start_us, event.end_us), title)
+                over, legal, first = over + 1, 0, None

@@ -13,6 +13,7 @@ class Falls(Domain):
     title = "Falls at home"
     version = 1
     guide = "Mark where a fall begins. Sitting down, kneeling or lying down on purpose is no fall."
+    replays = "none"
     # A point and not a segment: recordings often end while the person still lies there, so the
     # end of a fall cannot be labelled, but its onset can.
     event_types = (

@@ -13,6 +13,7 @@ class Fights(Domain):
     title = "Fights"
     version = 1
     guide = "Mark bodily violence between people; shouting, running and hugging are no fights."
+    replays = "none"
     event_types = (
         EventType(
             "fight",

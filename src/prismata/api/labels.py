@@ -30,6 +30,8 @@ from prismata.core.operations import (
 from prismata.services.annotate import Answer, LabelDesk
 
 MAX_OPERATIONS = 500
+MAX_REMARKS = 200
+"""In one answer: who has more first looks at these."""
 
 _ROWS_AT_ONCE = 500
 """`json.dumps` holds the interpreter while it runs: in pieces, other requests get their turn."""
@@ -61,6 +63,7 @@ class LabelRoutes:
             ("GET", base): self._load,
             ("POST", f"{base}/ops"): self._apply,
             ("GET", f"{base}/changes"): self._changes,
+            ("GET", f"{base}/remarks"): self._remarks,
             ("GET", f"{base}/history"): self._history,
             ("POST", f"{base}/restore"): self._restore,
         }
@@ -114,6 +117,23 @@ class LabelRoutes:
         del user
         since = whole_number(request.query_params.get("since", ""), "since")
         return await in_thread(lambda: _json(_changed(self._desk.changes(video_id, domain, since))))
+
+    async def _remarks(self, request: Request, video_id: str, domain: str, user: str) -> bytes:
+        del request, user
+
+        def work() -> bytes:
+            checked = self._desk.check(video_id, domain)
+            failure = None if checked.failure is None else str(checked.failure)
+            shown = checked.remarks[:MAX_REMARKS]
+            return _json(
+                {
+                    "remarks": [item.to_dict() for item in shown],
+                    "more": len(checked.remarks) - len(shown),
+                    "failure": failure,
+                }
+            )
+
+        return await in_thread(work)
 
     async def _history(self, request: Request, video_id: str, domain: str, user: str) -> bytes:
         del user

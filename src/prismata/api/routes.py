@@ -6,6 +6,7 @@ from starlette.routing import Route
 
 from prismata.api.annotator import AnnotatorRoute
 from prismata.api.bundles import BundleRoute
+from prismata.api.guides import GuideRoute
 from prismata.api.health import HealthRoute
 from prismata.api.jobs import JobRoute
 from prismata.api.labels import LabelRoutes
@@ -48,6 +49,7 @@ def create_routes(bench: Workbench, secret: bytes) -> list[Route]:
         Route("/api/uploads", uploads.list, methods=["GET"]),
         Route("/api/model/{model_id}", BundleRoute(bench, secret).answer, methods=["GET"]),
         Route("/api/detections/{run_id}/live", LiveRoute(bench, secret).answer, methods=["GET"]),
+        Route("/api/guide/{domain}/{name}", GuideRoute(bench, secret).answer, methods=["GET"]),
         Route("/api/queue", QueueRoute(bench, secret).answer, methods=["GET", "POST"]),
         Route("/api/jobs/{job_id}", JobRoute(bench).answer, methods=["GET"]),
         Route("/api/health", HealthRoute(bench).answer, methods=["GET"]),

@@ -22,6 +22,7 @@ from prismata.catalog.records import (
 from prismata.catalog.schema import DatasetVersionRow
 from prismata.core.errors import ConflictError, InvalidInputError
 from prismata.core.events import Event, check_name
+from prismata.core.replays import ReplayPolicy
 from prismata.core.time import TimeSpan
 
 _RACES = 5
@@ -39,6 +40,8 @@ class NewDatasetVersion(TypedDict):
     author: str
     known: NotRequired[Mapping[str, Sequence[TimeSpan]]]
     """Only of the videos of which not everything is known."""
+    replays: NotRequired[ReplayPolicy]
+    """By default unstated."""
 
 
 class DatasetRepository:
@@ -54,7 +57,8 @@ class DatasetRepository:
 
         Raises:
             InvalidInputError: If a video with annotations or known time has no split, splits and
-                groups do not name the same videos, or a split or review state is unknown.
+                groups do not name the same videos, or a split, review state or replay policy is
+                unknown.
         """
         domain = check_name(fields["domain"], "domain")
         splits, groups = dict(fields["video_splits"]), dict(fields["groups"])
@@ -73,10 +77,15 @@ class DatasetRepository:
             for video_id, spans in fields.get("known", {}).items()
         }
         _check_known(splits, known)
-        # What is known from end to end is not part of the digest: versions from before coverage
-        # existed keep their digests, and the same labels give them again.
+        replays = fields.get("replays", "unstated")
+        check_choice(replays, get_args(ReplayPolicy), "a replay policy")
+        # What is known from end to end is not part of the digest, nor is an unstated policy:
+        # versions from before either existed keep their digests, and the same labels give them
+        # again.
         if known:
             stored["known"] = known
+        if replays != "unstated":
+            stored["replays"] = replays
         digest = _digest(stored)
         for _ in range(_RACES):
             try:
@@ -206,4 +215,5 @@ def _to_record(row: DatasetVersionRow) -> DatasetVersionRecord:
             video_id: tuple(TimeSpan(start_us, end_us) for start_us, end_us in spans)
             for video_id, spans in (row.known or {}).items()
         },
+        replays=cast("ReplayPolicy", row.replays),
     )

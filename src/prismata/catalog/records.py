@@ -13,6 +13,7 @@ from typing import Any, Literal
 from prismata.core.events import Event
 from prismata.core.jobs import FailureCause, JobState, ResourceClass
 from prismata.core.processes import ProcessIdentity
+from prismata.core.replays import ReplayPolicy
 from prismata.core.time import TimeSpan
 
 EventOrigin = Literal["annotation", "detection"]
@@ -194,6 +195,8 @@ class DatasetVersionRecord:
     known: dict[str, tuple[TimeSpan, ...]] = field(default_factory=dict)
     """Video id → stretches of which something is known: watched, or a label lies there. Sorted and
     disjoint. A video that is not in it is known from end to end."""
+    replays: ReplayPolicy = "unstated"
+    """What the domain said of replays when these labels were frozen."""
 
 
 @dataclass(frozen=True, slots=True)

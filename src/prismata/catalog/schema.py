@@ -224,6 +224,7 @@ class DatasetVersionRow(Row):
     """Video id → stretches; None: everything is known."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     author: Mapped[str] = mapped_column(PlainText)
+    replays: Mapped[str] = mapped_column(PlainText(16), server_default="unstated")
 
 
 class TrainingRunRow(Row):

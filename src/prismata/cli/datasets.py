@@ -12,6 +12,7 @@ from prismata.catalog import DatasetVersionRecord, FrozenAnnotation
 from prismata.cli.console import JsonOption, notes, output, print_json, print_table
 from prismata.cli.dataset_duplicates import show_duplicates
 from prismata.cli.dataset_groups import group_by_pattern
+from prismata.core.replays import replays_in_data
 from prismata.core.time import to_seconds
 from prismata.services.dataset_diff import DatasetDiff, diff_datasets
 from prismata.services.datasets import plan_dataset
@@ -81,6 +82,7 @@ def show(
         markup=False,
     )
     output.print(f"digest {found.digest}", markup=False)
+    output.print(f"replays: {replays_in_data(found.replays)}", markup=False)
     _print_videos(found.video_splits, found.groups, found.content, names)
 
 
@@ -158,6 +160,12 @@ def _print_diff(found: DatasetDiff, names: dict[str, str]) -> None:
             f"domain version: {found.older.domain_version} → {found.newer.domain_version}",
             markup=False,
         )
+    if found.older.replays != found.newer.replays:
+        output.print(
+            f"replays: {replays_in_data(found.older.replays)} → "
+            f"{replays_in_data(found.newer.replays)}",
+            markup=False,
+        )
 
 
 def _diff_dict(found: DatasetDiff, names: dict[str, str]) -> dict[str, Any]:
@@ -195,6 +203,7 @@ def _diff_dict(found: DatasetDiff, names: dict[str, str]) -> dict[str, Any]:
             {**label(after), "review_state_before": before[2]} for before, after in found.judged
         ],
         "known_change_s": to_seconds(found.known_change_us),
+        "replays": [found.older.replays, found.newer.replays],
     }
 
 
@@ -250,6 +259,7 @@ def _version_dict(version: DatasetVersionRecord) -> dict[str, Any]:
         "seed": version.seed,
         "splits": {split: _videos_in(version, split) for split in ("train", "val", "test")},
         "labels": _count_labels(version.content),
+        "replays": version.replays,
         "author": version.author,
         "created_at": version.created_at.isoformat(),
     }

@@ -12,8 +12,10 @@ import typer
 
 from prismata.catalog import DetectionRunRecord, ModelRecord
 from prismata.catalog.event_search import EventFilter, parse_order
-from prismata.cli.console import parse_thresholds
+from prismata.cli.console import notes, parse_thresholds
 from prismata.core.errors import InvalidInputError
+from prismata.domains import HookFailure
+from prismata.formats.result_rows import DERIVED
 from prismata.services.event_search import resolve_search
 from prismata.services.outgoing import (
     Outgoing,
@@ -92,7 +94,14 @@ class Asked:
         if not self.model:
             return searched(bench, wanted, order=by)
         _, runs = self.runs(bench)
-        return of_runs(bench, runs, self.thresholds, wanted)
+        told: set[str] = set()
+
+        def tell(failure: HookFailure) -> None:
+            if str(failure) not in told:
+                told.add(str(failure))
+                notes.print(f"nothing is derived: {failure}", style="yellow", markup=False)
+
+        return of_runs(bench, runs, self.thresholds, wanted, on_failure=tell)
 
     def best_events(self, bench: Workbench, *, order: str, limit: int) -> list[Outgoing]:
         """Return the first so many (0: all) of the events that are meant, to be looked at.
@@ -102,11 +111,14 @@ class Asked:
         Raises:
             UserError: If a condition cannot be used.
         """
-        is_wanted = self.filter(bench).review_state == "rejected"
+        wanted = self.filter(bench)
+        is_wanted = wanted.review_state == "rejected"
         meant: Iterable[Outgoing] = (
             item
             for item in self.events(bench, order=order)
-            if is_wanted or item.row.review_state != "rejected"
+            # What is derived shows again what the others show, unless it is what is asked for.
+            if (is_wanted or item.row.review_state != "rejected")
+            and (item.row.origin != DERIVED or wanted.event_type)
         )
         if self.model:
             sign = 1 if order == "unsure" else -1  # runs are not kept in any order

@@ -12,7 +12,7 @@ from prismata.cli.console import JsonOption, file_bar, notes, print_json
 from prismata.cli.videos import prepare_each
 from prismata.core.errors import InvalidInputError
 from prismata.services.ingest import IngestResult, find_video_files, ingest_files
-from prismata.services.renditions import load_playability
+from prismata.services.ingest_options import needs_proxy
 from prismata.wiring import open_workbench
 
 EXIT_SOME_REFUSED = 65
@@ -30,7 +30,9 @@ def ingest(
     domain: Annotated[str, typer.Option(help="Domain these videos belong to.")] = "",
     no_proxy: Annotated[
         bool,
-        typer.Option("--no-proxy", help="Make no proxies of videos that browsers cannot play."),
+        typer.Option(
+            "--no-proxy", help="Make no proxies, although browsers or the domain want them."
+        ),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -56,8 +58,8 @@ def ingest(
                     notes.print(f"[{style[result.status]}]{result.status}[/]", end=" ")
                     notes.print(result.message, markup=False)
         added = [result.video for result in results if result.status == "added" and result.video]
-        unplayable = [video for video in added if not load_playability(bench, video).exact]
-        preparations = [] if no_proxy else prepare_each(bench, unplayable, show=not as_json)
+        wanting = [] if no_proxy else [video for video in added if needs_proxy(bench, video)]
+        preparations = prepare_each(bench, wanting, show=not as_json)
     refused = [result for result in results if result.status == "refused"]
     if as_json:
         print_json(

@@ -1,4 +1,4 @@
-"""`prismata labels`: import with a dry run, list, export; migrate to other event types."""
+"""`prismata labels`: import with a dry run, list, check, export; migrate to other event types."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from prismata.cli.console import (
     print_json,
     print_table,
 )
+from prismata.cli.label_check import check_labels
 from prismata.cli.label_migration import migrate_labels
 from prismata.core.errors import InvalidInputError
 from prismata.core.time import format_time
@@ -30,7 +31,8 @@ from prismata.services.labels import (
 )
 from prismata.wiring import open_workbench
 
-app = typer.Typer(no_args_is_help=True, help="Import, list, export and migrate labels.")
+app = typer.Typer(no_args_is_help=True, help="Import, list, check, export and migrate labels.")
+app.command("check")(check_labels)
 app.command("migrate")(migrate_labels)
 
 DomainOption = Annotated[str, typer.Option("--domain", help="Domain the labels belong to.")]

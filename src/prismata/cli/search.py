@@ -18,6 +18,7 @@ from prismata.cli.console import (
 )
 from prismata.cli.train import (
     Groups,
+    Preset,
     TestShare,
     TrainEncoder,
     ValShare,
@@ -28,6 +29,7 @@ from prismata.cli.train import (
 from prismata.core.architectures import ARCHITECTURES, DEFAULT_ARCHITECTURE
 from prismata.core.ports import ChildOutcome
 from prismata.core.protocol import Message
+from prismata.services.presets import start_recipe
 from prismata.services.search import (
     DEFAULT_MINUTES,
     DEFAULT_TRIALS,
@@ -57,14 +59,19 @@ def search(
         float, typer.Option(help="Time to train; videos are read once before.")
     ] = DEFAULT_MINUTES,
     trials: Annotated[int, typer.Option(help="How many sets of settings.")] = DEFAULT_TRIALS,
+    preset: Preset = "",
     architecture: Annotated[
-        str, typer.Option(help=f"Where to start: {', '.join(ARCHITECTURES)}.")
-    ] = DEFAULT_ARCHITECTURE,
+        str,
+        typer.Option(
+            help=f"Where to start: {', '.join(ARCHITECTURES)}; by default the preset's, or "
+            f"{DEFAULT_ARCHITECTURE}."
+        ),
+    ] = "",
     encoder: Annotated[
         str, typer.Option(help="As for `prismata train`; by default the architecture's.")
     ] = "",
     train_encoder: TrainEncoder = None,
-    weights: Weights = "auto",
+    weights: Weights = "",
     epochs: Annotated[int | None, typer.Option(help="Epochs of a whole training.")] = None,
     settings: Annotated[
         list[str] | None,
@@ -85,25 +92,25 @@ def search(
     for again.
     """
     chosen: dict[str, Any] = {
-        "architecture": architecture,
+        "architecture": architecture or None,
         "encoder": encoder or None,
         "frozen": None if train_encoder is None else not train_encoder,
-        "weights": None if weights == "auto" else weights,
+        "weights": weights or None,
         "epochs": epochs,
     }
     recipe = {name: value for name, value in chosen.items() if value is not None}
     recipe |= parse_settings(settings or [])
     groups = {"train": train_group, "val": val_group, "test": test_group}
-    training = TrainRequest(
-        domain,
-        recipe,
-        val_share=val_share,
-        test_share=test_share,
-        fixed_groups=fixed_groups(groups),
-        seed=seed,
-    )
     space = parse_tries(tries) if tries else None
     with open_workbench() as bench:
+        training = TrainRequest(
+            domain,
+            start_recipe(bench.domain(domain), recipe, preset=preset),
+            val_share=val_share,
+            test_share=test_share,
+            fixed_groups=fixed_groups(groups),
+            seed=seed,
+        )
         prepared = prepare_search(bench, SearchRequest(training, space, trials, minutes))
         if not as_json:
             _announce(prepared, minutes)

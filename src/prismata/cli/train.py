@@ -20,8 +20,10 @@ from prismata.cli.console import (
 from prismata.core.architectures import ARCHITECTURES, DEFAULT_ARCHITECTURE
 from prismata.core.errors import InvalidInputError
 from prismata.core.ports import ChildOutcome
+from prismata.core.presets import PRESETS
 from prismata.core.protocol import Message
 from prismata.services.models import card_sentences, motion_beside, motion_remark
+from prismata.services.presets import preset_words, start_recipe
 from prismata.services.train import (
     PreparedTraining,
     TrainRequest,
@@ -38,8 +40,18 @@ TrainEncoder = Annotated[
         help="Train the encoder too, or only the head; by default the architecture's way.",
     ),
 ]
+Preset = Annotated[
+    str,
+    typer.Option(
+        help=f"Settings to start from: {', '.join(PRESETS)}; by default what the domain declares."
+    ),
+]
 Weights = Annotated[
-    str, typer.Option(help="auto (weights provider), none (random on purpose) or a file.")
+    str,
+    typer.Option(
+        help="auto (weights provider), none (random on purpose) or a file; by default auto, or "
+        "what the preset says."
+    ),
 ]
 ValShare = Annotated[float, typer.Option(help="Share of time for validation.")]
 TestShare = Annotated[float, typer.Option(help="Share of time held out.")]
@@ -48,9 +60,14 @@ Groups = Annotated[list[str] | None, typer.Option(help="Group to put there (repe
 
 def train(
     domain: Annotated[str, typer.Argument(help="Domain to train for.")] = "",
+    preset: Preset = "",
     architecture: Annotated[
-        str, typer.Option(help=f"What to train: {', '.join(ARCHITECTURES)}.")
-    ] = DEFAULT_ARCHITECTURE,
+        str,
+        typer.Option(
+            help=f"What to train: {', '.join(ARCHITECTURES)}; by default the preset's, or "
+            f"{DEFAULT_ARCHITECTURE}."
+        ),
+    ] = "",
     encoder: Annotated[
         str,
         typer.Option(
@@ -60,7 +77,7 @@ def train(
         ),
     ] = "",
     train_encoder: TrainEncoder = None,
-    weights: Weights = "auto",
+    weights: Weights = "",
     epochs: Annotated[int | None, typer.Option(help="Most epochs.")] = None,
     patience: Annotated[
         int | None, typer.Option(help="Epochs without progress before stopping.")
@@ -102,14 +119,15 @@ def train(
 ) -> None:
     """Train a detector, export it to ONNX, check it and register it."""
     with open_workbench() as bench:
+        told = ""
         if resume:
             prepared = prepare_resume(bench, resume, processes=processes)
         elif domain:
             chosen: dict[str, Any] = {
-                "architecture": architecture,
+                "architecture": architecture or None,
                 "encoder": encoder or None,
                 "frozen": None if train_encoder is None else not train_encoder,
-                "weights": weights,
+                "weights": weights or None,
                 "epochs": epochs,
                 "patience": patience,
                 "head_lr": head_lr,
@@ -118,9 +136,12 @@ def train(
                 "quantize": quantize,
                 "head": None if hidden is None else {"hidden": hidden},
             }
-            # What is not given is the architecture's.
+            # What is not given is the preset's, then the architecture's.
             recipe = {name: value for name, value in chosen.items() if value is not None}
             recipe |= parse_settings(settings or [])
+            declared = bench.domain(domain)
+            told = preset_words(declared, recipe, preset=preset)
+            recipe = start_recipe(declared, recipe, preset=preset)
             groups = {"train": train_group, "val": val_group, "test": test_group}
             prepared = prepare_training(
                 bench,
@@ -140,7 +161,7 @@ def train(
                 "name the domain to train for, or an interrupted run with --resume RUN"
             )
         if not as_json:
-            _announce(prepared)
+            _announce(prepared, told)
         with child_bar("", enabled=not as_json) as bar:
 
             def on_message(message: Message) -> None:
@@ -188,7 +209,7 @@ def fixed_groups(groups: dict[str, list[str] | None]) -> dict[str, Split]:
     return fixed
 
 
-def _announce(prepared: PreparedTraining) -> None:
+def _announce(prepared: PreparedTraining, told: str) -> None:
     counts = dict.fromkeys(("train", "val", "test"), 0)
     for split in prepared.dataset.video_splits.values():
         counts[split] += 1
@@ -197,6 +218,8 @@ def _announce(prepared: PreparedTraining) -> None:
         + ", ".join(f"{count} {split} videos" for split, count in counts.items() if count),
         markup=False,
     )
+    if told:
+        notes.print(told, markup=False)
     if prepared.note:
         notes.print(prepared.note, markup=False)
 

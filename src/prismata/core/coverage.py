@@ -6,7 +6,7 @@ score it. A passed-over stretch is on purpose not looked at, so it is unknown to
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -128,6 +128,7 @@ def known_spans(
     *,
     duration_us: int,
     tolerance_us: int,
+    tolerances_us: Mapping[str, int] | None = None,
 ) -> tuple[TimeSpan, ...]:
     """Return the time of which something is known: what was watched, and labelled events.
 
@@ -137,13 +138,15 @@ def known_spans(
             point as far as the tolerance reaches to both sides.
         duration_us: Length of the video.
         tolerance_us: Half the width that a point makes known.
+        tolerances_us: The same by event type, where one has its own.
 
     Returns:
         Sorted, disjoint stretches inside the video, none empty.
     """
     known = [span.span for span in coverage if span.state == "watched"]
     for event in events:
-        margin = tolerance_us if event.kind == "point" else 0
+        own = (tolerances_us or {}).get(event.event_type, tolerance_us)
+        margin = own if event.kind == "point" else 0
         known.append(TimeSpan(event.start_us - margin, event.end_us + margin))
     return _united(known, duration_us)
 

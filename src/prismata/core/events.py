@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, Self, get_args
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self, TypeGuard, get_args
 
 from prismata.core.errors import InvalidInputError
-from prismata.core.time import TimeSpan
+from prismata.core.time import TimeSpan, to_us
 
 EventKind = Literal["point", "segment"]
 """A point event is one instant; a segment event is half-open `[start_us, end_us)`."""
@@ -20,6 +20,8 @@ AttributeKind = Literal["choice", "number", "text", "flag"]
 RESERVED_ATTRIBUTES = ("note", "source")
 """Every event may have them: a person's free text, and what an accepted suggestion came from."""
 
+_HOUR = 3600
+_DAY = 86_400
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 # Okabe and Ito's palette: distinguishable with every common colour blindness.
@@ -126,6 +128,12 @@ class EventType:
     """`#RRGGBB`; by default the next of the colour-blind-safe palette."""
     attributes: tuple[Attribute, ...] = ()
     """What annotators may say about each event of this type."""
+    min_seconds: float | None = None
+    """A shorter segment is worth a second look; None: any length will do."""
+    max_seconds: float | None = None
+    """A longer segment is worth a second look; None: any length will do."""
+    tolerance_seconds: float | None = None
+    """How far a found point may lie from the labelled one; None: as far as the domain says."""
 
     def __post_init__(self) -> None:
         check_name(self.name, "event type")
@@ -139,8 +147,39 @@ class EventType:
                 "it must be one letter or digit"
             )
         self._check_attributes()
+        self._check_seconds()
         if not self.title:
             object.__setattr__(self, "title", _title_of(self.name))
+
+    def tolerance_us(self, domain_us: int) -> int:
+        """Return how far a found point may lie from the labelled one, in microseconds.
+
+        Args:
+            domain_us: What the domain says, for types that do not say it themselves.
+        """
+        return domain_us if self.tolerance_seconds is None else to_us(self.tolerance_seconds)
+
+    def _check_seconds(self) -> None:
+        bounds = {"min_seconds": _DAY, "max_seconds": _DAY, "tolerance_seconds": _HOUR}
+        for name, most in bounds.items():
+            value: object = getattr(self, name)
+            if value is None:
+                continue
+            if not (_is_number(value) and 0 < value <= most):
+                raise InvalidInputError(
+                    f"event type {self.name!r} has {name} = {value!r}; it must lie in (0, {most}], "
+                    "or be left out"
+                )
+            if (self.kind == "point") is (name != "tolerance_seconds"):
+                wanted = "a segment has a length" if self.kind == "point" else "a point has one"
+                raise InvalidInputError(
+                    f"event type {self.name!r} is a {self.kind}, so it has no {name}; only {wanted}"
+                )
+        if self.min_seconds and self.max_seconds and self.min_seconds > self.max_seconds:
+            raise InvalidInputError(
+                f"event type {self.name!r} lasts {self.min_seconds} s at least and "
+                f"{self.max_seconds} s at most; swap them"
+            )
 
     def _check_attributes(self) -> None:
         attributes: object = self.attributes
@@ -195,7 +234,7 @@ def check_attributes(event_type: EventType, attributes: Mapping[str, object]) ->
     return None
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     # A flag is an int to Python; that is not what a person meant by a number.
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
@@ -250,3 +289,26 @@ class Event:
     def span(self) -> TimeSpan:
         """The stretch it covers; empty for a point."""
         return TimeSpan(self.start_us, self.end_us)
+
+    @property
+    def attributes(self) -> Mapping[str, object]:
+        """What people said about it; an event of its own says nothing, see `DescribedEvent`."""
+        return {}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DescribedEvent(Event):
+    """An event with what people said about it, as the hooks of a domain get it.
+
+    Two of them are equal if they are the same event, whatever was said.
+    """
+
+    attributes: Mapping[str, object] = field(default_factory=dict)
+    """Name of an attribute → value."""
+
+    @classmethod
+    def of(cls, event: Event, attributes: Mapping[str, object]) -> Self:
+        """Return an event with its attributes."""
+        return cls(
+            event.start_us, event.end_us, event.event_type, event.kind, event.score, attributes
+        )

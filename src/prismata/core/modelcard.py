@@ -12,7 +12,7 @@ from prismata.core.errors import InvalidInputError
 from prismata.core.events import EventType
 from prismata.core.recipes import ClipSpec, GroupingRule, MotionGate
 
-CARD_VERSION = 4
+CARD_VERSION = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,8 @@ class ModelCard:
     files: dict[str, str] = field(default_factory=dict)
     """File name → SHA-256 of every artefact in the bundle."""
     dataset_version: str = ""
+    replays: str = "unstated"
+    """A `ReplayPolicy`: what that dataset version says of replays."""
     training: dict[str, Any] = field(default_factory=dict)
     """Recipe, seed, epochs, wall time, machine."""
     metrics: dict[str, Any] = field(default_factory=dict)
@@ -90,8 +92,16 @@ class ModelCard:
         return replace(self, rules=rules)
 
     def to_json(self) -> str:
-        """Return the card as indented JSON."""
-        return json.dumps(asdict(self), indent=2, sort_keys=True) + "\n"
+        """Return the card as indented JSON.
+
+        What an event type does not say is left out, so that older programs read it, too.
+        """
+        raw = asdict(self)
+        raw["event_types"] = [
+            {name: value for name, value in item.items() if value is not None}
+            for item in raw["event_types"]
+        ]
+        return json.dumps(raw, indent=2, sort_keys=True) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> ModelCard:

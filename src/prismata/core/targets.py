@@ -36,28 +36,30 @@ def build_targets(
 
     A segment makes the samples inside `[start, end)` positive; a point the nearest one, and
     `dilation` more to either side. Without a dilation it is those within `POINT_RADIUS_SAMPLES` of
-    it, or half the tolerance if that is more, for people do not mark more exactly than it. Rejected
-    events are background that counts `HARD_NEGATIVE_WEIGHT` times. Samples outside `known` (None:
-    nothing lies outside) weigh 0, but for what an event itself says of its own type.
+    it, or half the tolerance if that is more, for people do not mark more exactly than it; an event
+    type may have a tolerance of its own. Rejected events are background that counts
+    `HARD_NEGATIVE_WEIGHT` times. Samples outside `known` (None: nothing lies outside) weigh 0, but
+    for what an event itself says of its own type.
 
     Raises:
         InvalidInputError: If an event has a type that the domain does not declare.
     """
     columns = {event_type.name: i for i, event_type in enumerate(event_types)}
+    tolerances = {item.name: item.tolerance_us(tolerance_us) for item in event_types}
     targets = np.zeros((times_us.size, len(event_types)), np.float32)
     weights = np.ones_like(targets)
     if known is not None:
         weights[~_inside(times_us, known)] = 0.0
     step = float(np.median(np.diff(times_us))) if times_us.size > 1 else 1.0
-    radius = max(POINT_RADIUS_SAMPLES * step, tolerance_us / 2)
-    if dilation is not None:
-        radius = (dilation + 0.5) * step
     for event, is_rejected in [(e, True) for e in rejected] + [(e, False) for e in events]:
         if event.event_type not in columns:
             raise InvalidInputError(
                 f"event type {event.event_type!r} is not declared by the domain; it has "
                 f"{', '.join(columns)}"
             )
+        radius = max(POINT_RADIUS_SAMPLES * step, tolerances[event.event_type] / 2)
+        if dilation is not None:
+            radius = (dilation + 0.5) * step
         rows = _rows(times_us, event, radius)
         column = columns[event.event_type]
         if is_rejected:

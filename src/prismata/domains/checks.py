@@ -16,7 +16,12 @@ from pathlib import Path
 
 from prismata.core.errors import PrismataError
 from prismata.core.events import Event
+from prismata.domains.guide import read_guide
+from prismata.domains.hooks import ask_section, derive_events
+from prismata.domains.imports import foreign_imports
 from prismata.domains.loading import PLUGIN_FILE
+from prismata.domains.relations import Remark
+from prismata.domains.reporting import ReportVideo
 from prismata.domains.spec import Domain, check_declaration
 
 PLAYER_KEYS = frozenset(
@@ -119,7 +124,6 @@ def _rules(domain: Domain, folder: Path) -> str:
 
 
 def _guides(domain: Domain, folder: Path) -> str:
-    del folder
     for item in domain.event_types:
         guide = item.guide.strip()
         if not guide:
@@ -129,19 +133,46 @@ def _guides(domain: Domain, folder: Path) -> str:
                 f"the guide of {item.name!r} must be one sentence with a full stop; "
                 "the README has room for more"
             )
+    problems = read_guide(folder, domain.event_names).problems
+    if problems:
+        raise _Broken(problems[0])
     return "every event type has a guide of one sentence"
 
 
-def _review(domain: Domain, folder: Path) -> str:
-    del folder
+def _sample(domain: Domain) -> list[Event]:
+    """Return some events of every type, close together."""
     second = 1_000_000
-    sample = [
+    return [
         Event.point(item.name, index * second)
         if item.kind == "point"
         else Event.segment(item.name, index * second, (index + 2) * second)
         for index, item in enumerate(domain.event_types * 2)
     ]
-    for events in ([], sample):
+
+
+def _hooks(domain: Domain, folder: Path) -> str:
+    """Check the hooks that make something, as the app asks them."""
+    del folder
+    for events in ([], _sample(domain)):
+        derived = [derive_events(domain, events, None) for _ in range(2)]
+        video = ReportVideo("a.mp4", 60_000_000, tuple(events), derived[0].events)
+        sections = [ask_section(domain, chosen) for chosen in ((), (video,), (video,))]
+        failures = [derived[0].failure, *(failure for _, failure in sections)]
+        told = next((failure for failure in failures if failure is not None), None)
+        if told is not None:
+            raise _Broken(f"{told}; it was asked about {len(events)} events")
+        if derived[0] != derived[1] or sections[1] != sections[2]:
+            raise _Broken(
+                "a hook says different things about the same events; keep no state, and use no "
+                "clock and no dice"
+            )
+    made = ", ".join(item.name for item in domain.derived_types)
+    return f"hooks survive an empty list and keep no state; derived: {made or 'nothing'}"
+
+
+def _review(domain: Domain, folder: Path) -> str:
+    del folder
+    for events in ([], _sample(domain)):
         copies = [list(events), list(events)]
         said = [_messages(domain, copy) for copy in copies]
         if copies != [events, events]:
@@ -158,9 +189,22 @@ def _messages(domain: Domain, events: Sequence[Event]) -> list[str]:
     except Exception as error:
         what = f"{len(events)} events" if events else "an empty list"
         raise _Broken(f"review fails on {what}: {type(error).__name__}: {error}") from error
-    if not all(isinstance(item, str) and item.strip() for item in messages):
-        raise _Broken("review must yield sentences and nothing else")
-    return [str(item) for item in messages]
+    said = [item.sentence if isinstance(item, Remark) else item for item in messages]
+    if not all(isinstance(item, str) and item.strip() for item in said):
+        raise _Broken("review must yield sentences, or remarks with one, and nothing else")
+    return [str(item) for item in said]
+
+
+def _imports(domain: Domain, folder: Path) -> str:
+    del domain
+    found = foreign_imports(folder)
+    if found:
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        raise _Broken(
+            f"{found[0]}{more}; a plugin imports prismata, prismata.domains and prismata.testing, "
+            "and model.py prismata.training.factory"
+        )
+    return "only the public API is imported"
 
 
 def _light(domain: Domain, folder: Path) -> str:
@@ -229,6 +273,8 @@ _CHECKS: dict[str, Callable[[Domain, Path], str]] = {
     "rules": _rules,
     "guides": _guides,
     "review": _review,
+    "hooks": _hooks,
+    "imports": _imports,
     "light": _light,
     "size": _size,
     "readme": _readme,

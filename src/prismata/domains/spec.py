@@ -9,17 +9,27 @@ from __future__ import annotations
 import math
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from types import NoneType
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from prismata.core.errors import InvalidInputError, NotFoundError, UnavailableError
 from prismata.core.events import PALETTE, Event, EventType, check_name
+from prismata.core.presets import find_preset
 from prismata.core.recipes import ClipSpec, GroupingRule, MotionGate
+from prismata.core.replays import REPLAYS_FOR_ANNOTATORS, ReplayPolicy
+from prismata.core.time import to_us
+from prismata.domains.guide import GuidePicture, read_guide
+from prismata.domains.options import EMPHASES, Emphasis, IngestOptions, Wording
+from prismata.domains.relations import Exclusion, Implication, Relation, Remark
+from prismata.domains.reporting import DerivedEvent, ReportSection, ReportVideo
+
+if TYPE_CHECKING:
+    from prismata.core.scores import ScoreTrack
 
 PLUGIN_MODULE = "domain"
 """Name of the module that declares a domain; `model` beside it may hold its own hooks."""
@@ -52,18 +62,54 @@ class Domain:
     """Skip the encoder while nothing moves; only for cameras that stand still."""
     left_right_matters: ClassVar[bool] = False
     """Training never mirrors the pictures: a left turn is no right turn."""
+    replays: ClassVar[ReplayPolicy] = "unstated"
+    """What annotators do with replays; frozen with every dataset version and told by its models."""
     guide: ClassVar[str] = ""
     """One paragraph that annotators read first; the README holds the details."""
     tolerance_seconds: ClassVar[float] = 0.5
     """How far a found point may lie from the labelled one and still be right."""
+    relations: ClassVar[tuple[Relation, ...]] = ()
+    """Rules between events: which never overlap, which never come alone. Labels that break one are
+    pointed out, and may stay."""
+    derived_types: ClassVar[tuple[EventType, ...]] = ()
+    """Event types that `derive` makes from others; nobody labels them and no model learns them."""
+    preset: ClassVar[str] = ""
+    """Name of the training that is taken where nobody chooses; see `prismata.core.presets`."""
+    emphasis: ClassVar[Emphasis | Literal[""]] = ""
+    """The figure that stands first in reports; `points` or `segments` also choose the best epoch of
+    a training. Empty: all alike."""
+    ingest: ClassVar[IngestOptions] = IngestOptions()
+    """How its videos are taken in."""
+    wording: ClassVar[Wording] = Wording()
+    """What its events are called where results are told."""
 
-    def review(self, events: Sequence[Event]) -> Iterator[str]:
-        """Yield one sentence for each thing that looks wrong in one video's labels.
+    def review(self, events: Sequence[Event]) -> Iterator[str | Remark]:
+        """Yield a sentence, or a `Remark` with its event, for each thing that looks wrong.
 
-        Pure: it reads `events` (in order of time), changes nothing and always says the same.
+        Pure: it reads the labels of one video (in order of time, with what people said about each
+        as `attributes`), changes nothing and always says the same.
         """
         del events
         yield from ()
+
+    def derive(
+        self, events: Sequence[Event], scores: ScoreTrack | None
+    ) -> Iterable[Event | DerivedEvent]:
+        """Return the events of `derived_types` that follow from those of one video.
+
+        Pure, and quick: it is asked anew whenever a threshold moves.
+
+        Args:
+            events: What is shown, in order of time, with what people said about each.
+            scores: What the model thought of every instant; None where no model did.
+        """
+        del events, scores
+        return ()
+
+    def report_section(self, videos: Sequence[ReportVideo]) -> ReportSection | None:
+        """Return a section of its own for a report about these videos, or None. Pure."""
+        del videos
+        return None
 
     @property
     def event_names(self) -> tuple[str, ...]:
@@ -71,10 +117,25 @@ class Domain:
         return tuple(event_type.name for event_type in self.event_types)
 
     @property
+    def full_guide(self) -> str:
+        """What annotators read first: the guide, and what to do with replays."""
+        return " ".join(part for part in (self.guide, REPLAYS_FOR_ANNOTATORS[self.replays]) if part)
+
+    @property
     def folder(self) -> Path | None:
         """Folder of the file that declares this domain; None when it was typed interactively."""
         file = getattr(sys.modules.get(type(self).__module__), "__file__", None)
         return Path(file).parent if file else None
+
+    def guide_pictures(self, name: str) -> tuple[GuidePicture, ...]:
+        """Return the pictures that show an event type: `guide/<event type>*.jpg|png`, by name."""
+        found = read_guide(self.folder, self.event_names).pictures
+        return tuple(picture for picture in found if picture.event_type == name)
+
+    def tolerances_us(self) -> dict[str, int]:
+        """Return how far a found event may lie from the labelled one, by event type."""
+        common = to_us(self.tolerance_seconds)
+        return {item.name: item.tolerance_us(common) for item in self.event_types}
 
     def event_type(self, name: str) -> EventType:
         """Return one event type.
@@ -153,8 +214,14 @@ def check_declaration(domain_class: type[Domain]) -> None:
     if not isinstance(name, str):
         raise InvalidInputError(f"{label} has no name; set `name = ...`")
     check_name(name, "domain")
-    _check_event_types(name, getattr(domain_class, "event_types", None))
+    event_types: object = getattr(domain_class, "event_types", None)
+    if not isinstance(event_types, tuple) or not event_types:
+        raise InvalidInputError(
+            f"domain {name!r} declares no event types; set `event_types = (EventType(...),)`"
+        )
     _check_recipe(domain_class)
+    _check_event_types(name, (*event_types, *domain_class.derived_types))
+    _check_choices(domain_class)
     unknown = sorted(set(domain_class.rules) - {item.name for item in domain_class.event_types})
     if unknown:
         raise InvalidInputError(
@@ -171,21 +238,62 @@ def complete_domain(domain_class: type[Domain]) -> None:
     """
     check_declaration(domain_class)
     domain_class.title = domain_class.title or domain_class.name.replace("_", " ").capitalize()
-    domain_class.event_types = tuple(
+    count = len(domain_class.event_types)
+    colored = tuple(
         replace(item, color=item.color or PALETTE[index % len(PALETTE)])
-        for index, item in enumerate(domain_class.event_types)
+        for index, item in enumerate((*domain_class.event_types, *domain_class.derived_types))
     )
+    domain_class.event_types, domain_class.derived_types = colored[:count], colored[count:]
     domain_class.rules = {
         item.name: domain_class.rules.get(item.name, GroupingRule())
         for item in domain_class.event_types
     }
 
 
-def _check_event_types(name: str, event_types: object) -> None:
-    if not isinstance(event_types, tuple) or not event_types:
+def _check_choices(domain_class: type[Domain]) -> None:
+    """Check what names other things: the preset, the emphasis and the rules between events."""
+    name = domain_class.name
+    if domain_class.preset:
+        try:
+            find_preset(domain_class.preset)
+        except InvalidInputError as error:
+            raise InvalidInputError(f"domain {name!r} cannot be trained: {error}") from error
+    emphasis = domain_class.emphasis
+    if emphasis and emphasis not in EMPHASES:
         raise InvalidInputError(
-            f"domain {name!r} declares no event types; set `event_types = (EventType(...),)`"
+            f"domain {name!r} has emphasis = {emphasis!r}; it can be {', '.join(EMPHASES)}"
         )
+    kinds = {f"{item.kind}s" for item in domain_class.event_types}
+    if emphasis in ("points", "segments") and emphasis not in kinds:
+        raise InvalidInputError(
+            f"domain {name!r} has emphasis = {emphasis!r}, but none of its event types is one"
+        )
+    known = {item.name for item in domain_class.event_types}
+    for relation in domain_class.relations:
+        if not isinstance(relation, Exclusion | Implication):
+            raise InvalidInputError(
+                f"domain {name!r} lists {relation!r:.80} among its relations; each must be an "
+                "Exclusion or an Implication"
+            )
+        stranger = next((item for item in relation.event_types if item not in known), None)
+        if stranger:
+            raise InvalidInputError(
+                f"domain {name!r} has a relation of {stranger!r}, which is none of its event "
+                "types; rename it or declare the event type"
+            )
+    is_derived = domain_class.derive is not Domain.derive
+    if is_derived is not bool(domain_class.derived_types):
+        lacking = "derived_types" if is_derived else "derive method"
+        raise InvalidInputError(f"domain {name!r} derives events, but has no {lacking}; add it")
+    for item in domain_class.derived_types:
+        if item.hotkey or item.attributes:
+            raise InvalidInputError(
+                f"derived type {item.name!r} is labelled by nobody, so it has neither a hotkey nor "
+                "attributes; leave them out"
+            )
+
+
+def _check_event_types(name: str, event_types: Sequence[object]) -> None:
     seen: set[str] = set()
     for item in event_types:
         if not isinstance(item, EventType):
@@ -219,6 +327,12 @@ def _check_recipe(domain_class: type[Domain]) -> None:
         "tolerance_seconds": (int, float),
         "motion_gate": (MotionGate, NoneType),
         "left_right_matters": bool,
+        "relations": tuple,
+        "derived_types": tuple,
+        "preset": str,
+        "emphasis": str,
+        "ingest": IngestOptions,
+        "wording": Wording,
     }
     for field, expected in fields.items():
         value = getattr(domain_class, field)
@@ -233,6 +347,11 @@ def _check_recipe(domain_class: type[Domain]) -> None:
                 f"domain {name!r} has {rule!r} as the rule of {event_name!r}; "
                 "it must be a GroupingRule"
             )
+    if domain_class.replays not in REPLAYS_FOR_ANNOTATORS:
+        raise InvalidInputError(
+            f"domain {name!r} has replays = {domain_class.replays!r}; it can be "
+            f"{', '.join(map(repr, REPLAYS_FOR_ANNOTATORS))}"
+        )
     tolerance = domain_class.tolerance_seconds
     if not (math.isfinite(tolerance) and 0 < tolerance <= 3600):
         raise InvalidInputError(

@@ -7,6 +7,7 @@ content security policy forbids everything else.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
 
@@ -60,6 +61,37 @@ def draw_facts(title: str, facts: Mapping[str, str]) -> str:
         f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts.items()
     )
     return f'<h2>{escape(title)}</h2><dl class="facts">{items}</dl>'
+
+
+@dataclass(frozen=True, slots=True)
+class PageSection:
+    """A section that somebody else wrote, as text; or why there is none."""
+
+    title: str
+    paragraphs: Sequence[str] = ()
+    head: Sequence[str] = ()
+    """Of its table; empty: it has none."""
+    rows: Sequence[Sequence[str]] = ()
+    caption: str = ""
+    failure: str = ""
+    """A sentence that stands where the section would."""
+
+
+def draw_sections(sections: Sequence[PageSection]) -> str:
+    """Return sections one after the other."""
+    return "".join(_draw_section(item) for item in sections)
+
+
+def _draw_section(section: PageSection) -> str:
+    said = "".join(f"<p>{escape(text)}</p>" for text in section.paragraphs)
+    table = ""
+    if section.head:
+        drawn = draw_table(
+            section.head, section.rows, section.caption, text_columns=len(section.head)
+        )
+        table = f'<div class="wrapped">{drawn}</div>'
+    failure = draw_notes([section.failure] if section.failure else [])
+    return f"<h2>{escape(section.title)}</h2>{said}{table}{failure}"
 
 
 def draw_table(

@@ -17,10 +17,12 @@ from prismata.core.events import PALETTE, EventKind, EventType
 from prismata.core.files import written_whole
 from prismata.core.time import format_time, to_seconds
 from prismata.evaluation.html_parts import (
+    PageSection,
     draw_cards,
     draw_facts,
     draw_notes,
     draw_page,
+    draw_sections,
     draw_table,
     say_count,
     say_length,
@@ -63,6 +65,10 @@ class ReportData:
     """Event type name → what its scores mean, as on the model card; without it nothing is said."""
     baselines: tuple[str, ...] = ()
     """Sentences about what a guess reaches that the figures of this report do not hold."""
+    emphasis: str = ""
+    """What stands first: `points`, `segments`, `recall`, `precision` or `false_alarms`."""
+    sections: tuple[PageSection, ...] = ()
+    """What the domain adds."""
 
 
 def render_report(data: ReportData, path: Path) -> None:
@@ -87,10 +93,11 @@ def render_html(data: ReportData) -> str:
     body = [
         f"<h1>{escape(data.title)}</h1>",
         _subtitle(data.report),
-        _cards(data.report),
+        _cards(data.report, data.emphasis),
         "".join(f"<p>{escape(sentence)}</p>" for sentence in data.baselines),
         draw_notes(data.report.notes),
-        *(_kind_section(data.report, kind) for kind in _KIND_TITLES),
+        *(_kind_section(data.report, kind) for kind in _kinds(data.emphasis)),
+        draw_sections(data.sections),
         _frames(data.report),
         _reliability(data),
         _videos(data),
@@ -120,9 +127,14 @@ def _subtitle(report: EvaluationReport) -> str:
     )
 
 
-def _cards(report: EvaluationReport) -> str:
-    cards = []
-    for mean in (report.points, report.segments):
+def _kinds(emphasis: str) -> Sequence[EventKind]:
+    return ("segment", "point") if emphasis == "segments" else ("point", "segment")
+
+
+def _cards(report: EvaluationReport, emphasis: str) -> str:
+    cards: list[tuple[str, str]] = []
+    for kind in _kinds(emphasis):
+        mean = report.points if kind == "point" else report.segments
         if mean is None:
             continue
         keys = list(mean.by_criterion)
@@ -133,8 +145,23 @@ def _cards(report: EvaluationReport) -> str:
         cards.append((format_percent(mean.chance), f"the same by chance, {what}"))
     alarms = sum(item.false_alarms for item in report.types)
     hourly = f"{alarms / report.hours:.1f}" if report.hours > 0 else NO_VALUE
-    cards.append((hourly, "false alarms per hour, all events together"))
-    return draw_cards(cards)
+    alarms_card = (hourly, "false alarms per hour, all events together")
+    if emphasis == "false_alarms":
+        return draw_cards([alarms_card, *cards])
+    first = [_share_card(report, emphasis)] if emphasis in ("recall", "precision") else []
+    return draw_cards([*first, *cards, alarms_card])
+
+
+def _share_card(report: EvaluationReport, emphasis: str) -> tuple[str, str]:
+    """Return recall or precision at the thresholds, every event counted alike."""
+    hits = sum(item.num_detected - item.false_alarms for item in report.types)
+    if emphasis == "recall":
+        out_of = sum(item.num_truth for item in report.types)
+        what = "of the labelled events found (recall), all types together"
+    else:
+        out_of = sum(item.num_detected for item in report.types)
+        what = "of what was found is right (precision), all types together"
+    return format_percent(hits / out_of if out_of else None), what
 
 
 def _kind_section(report: EvaluationReport, kind: EventKind) -> str:

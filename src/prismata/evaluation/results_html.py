@@ -16,10 +16,12 @@ from prismata.core.events import Event, EventType
 from prismata.core.time import format_time, to_seconds
 from prismata.evaluation.bars_svg import Bar, color_of, draw_bars
 from prismata.evaluation.html_parts import (
+    PageSection,
     draw_cards,
     draw_facts,
     draw_notes,
     draw_page,
+    draw_sections,
     draw_table,
     say_count,
     say_length,
@@ -57,6 +59,8 @@ class VideoResult:
     """On which it was looked at, ISO 8601."""
     how: str = ""
     """When, with what and for how long, in one line."""
+    derived: tuple[tuple[Event, str], ...] = ()
+    """What follows from the events, each with what it is called, by time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,20 @@ class VideoFailure:
 
 
 @dataclass(frozen=True, slots=True)
+class ResultWords:
+    """What the events are called."""
+
+    one: str = "event"
+    many: str = "events"
+    nothing: str = "nothing reached the threshold"
+    """What it means that a video has none."""
+
+    def count(self, number: int) -> str:
+        """Return a number with what it counts."""
+        return f"{number} {self.one if number == 1 else self.many}"
+
+
+@dataclass(frozen=True, slots=True)
 class ResultsData:
     """Everything that the page says."""
 
@@ -80,6 +98,9 @@ class ResultsData:
     failures: tuple[VideoFailure, ...] = ()
     notes: tuple[str, ...] = ()
     provenance: Mapping[str, str] = field(default_factory=dict)
+    words: ResultWords = field(default_factory=ResultWords)
+    sections: tuple[PageSection, ...] = ()
+    """What the domain adds."""
 
 
 def render_results(data: ResultsData) -> str:
@@ -93,6 +114,7 @@ def render_results(data: ResultsData) -> str:
             draw_notes(data.notes),
             _failures(data.failures),
             _types(data),
+            draw_sections(data.sections),
             _bars(data, "Events by video", _by_video(data)),
             _bars(data, "Events by the day the video was looked at (UTC)", _by_day(data)),
             *_videos(data),
@@ -109,16 +131,17 @@ def _subtitle(data: ResultsData) -> str:
 
 
 def _cards(data: ResultsData) -> str:
+    words = data.words
     hours = sum(to_seconds(item.picture.duration_us) for item in data.videos) / 3600
     total = sum(len(item.events) for item in data.videos)
     empty = sum(not item.events for item in data.videos)
     decisions = sum(bool(shown.decision) for item in data.videos for shown in item.events)
     cards = [
-        (str(total), "events found"),
-        (f"{total / hours:.1f}" if hours else NO_VALUE, "events per hour of video"),
+        (str(total), f"{words.one if total == 1 else words.many} found"),
+        (f"{total / hours:.1f}" if hours else NO_VALUE, f"{words.many} per hour of video"),
         (str(empty), "videos in which nothing reached the threshold"),
         (str(len(data.failures)), "videos whose last run did not end well"),
-        (str(decisions), "events that a person has judged"),
+        (str(decisions), f"{words.many} that a person has judged"),
     ]
     return draw_cards(cards)
 
@@ -213,7 +236,8 @@ def _video(data: ResultsData, item: VideoResult, titles: Mapping[str, str], elem
         f"{format_time(picture.duration_us)}</span></h3>"
         f'<p class="soft">{escape(item.how)}</p>'
         f'<div class="picture" tabindex="0">{timeline}</div>'
-        f"{_stills(listed, titles)}{_event_table(item, listed, titles)}</section>"
+        f"{_stills(listed, titles)}{_event_table(item, listed, titles, data.words)}"
+        f"{_derived_table(item)}</section>"
     )
 
 
@@ -231,9 +255,14 @@ def _stills(events: Sequence[ShownEvent], titles: Mapping[str, str]) -> str:
     return f'<ul class="stills">{figures}</ul>'
 
 
-def _event_table(item: VideoResult, listed: Sequence[ShownEvent], titles: Mapping[str, str]) -> str:
+def _event_table(
+    item: VideoResult,
+    listed: Sequence[ShownEvent],
+    titles: Mapping[str, str],
+    words: ResultWords,
+) -> str:
     if not listed:
-        return '<p class="soft">Looked at to the end; nothing reached the threshold.</p>'
+        return f'<p class="soft">Looked at to the end; {escape(words.nothing)}.</p>'
     rows = [
         [titles[shown.event.event_type], say_when(shown.event), shown.decision, _score(shown.event)]
         for shown in listed
@@ -242,8 +271,20 @@ def _event_table(item: VideoResult, listed: Sequence[ShownEvent], titles: Mappin
     caption = f"What was found in {item.picture.title}, by time"
     caption += f"; {left} more are not shown, export them as CSV." if left else "."
     table = draw_table(["Event", "When", "Judged", "Score"], rows, caption, text_columns=3)
-    count = say_count(len(item.events), "event")
+    count = escape(words.count(len(item.events)))
     return f"<details><summary>{count}</summary>{table}</details>"
+
+
+def _derived_table(item: VideoResult) -> str:
+    if not item.derived:
+        return ""
+    listed = item.derived[:MAX_LISTED]
+    rows = [[title, say_when(event)] for event, title in listed]
+    left = len(item.derived) - len(listed)
+    caption = "Derived: nobody saw these, they follow from what was found"
+    caption += f"; {left} more are not shown." if left else "."
+    table = draw_table(["What", "When"], rows, caption, text_columns=2)
+    return f"<details><summary>{len(item.derived)} derived from these</summary>{table}</details>"
 
 
 def _score(event: Event, before: str = "") -> str:

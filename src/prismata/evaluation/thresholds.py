@@ -77,8 +77,16 @@ def product_criterion(
     tolerance_us: int = PRODUCT_TOLERANCE_US,
     tiou: float = PRODUCT_TIOU,
 ) -> Criterion:
-    """Return what counts as found in the product: ±0.5 s for points, tIoU 0.5 for segments."""
-    return PointTolerance(tolerance_us) if event_type.kind == "point" else MinTiou(tiou)
+    """Return what counts as found in the product: ±0.5 s for points, tIoU 0.5 for segments.
+
+    Args:
+        event_type: What is looked for; its own tolerance goes before the other one.
+        tolerance_us: Of its domain.
+        tiou: For segments.
+    """
+    if event_type.kind == "segment":
+        return MinTiou(tiou)
+    return PointTolerance(event_type.tolerance_us(tolerance_us))
 
 
 def choose_threshold(

@@ -72,6 +72,8 @@ def read_events_csv(data: bytes | str, source: str = "the CSV file") -> EventTab
             problems.append(f"line {number}: {len(cells)} cells, but {len(header)} columns")
             continue
         values = dict(zip(header, [_unguarded(cell) for cell in cells], strict=False))
+        if values.get("origin") == "derived":
+            continue  # it follows from the others, and is worked out anew wherever they are
         try:
             rows.append(_row(values, number))
         except ValueError as error:

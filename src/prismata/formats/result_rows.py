@@ -30,6 +30,9 @@ FURTHER_COLUMNS = (
     "created_at",
     "id",
 )
+DERIVED = "derived"
+"""Origin of an event that nobody saw: a domain makes it from others, and it is never a label."""
+
 CSV_COLUMNS = (*COLUMNS, *FURTHER_COLUMNS)
 
 

@@ -12,7 +12,9 @@ import time
 from base64 import urlsafe_b64encode
 from typing import Literal
 
-Scope = Literal["video", "model", "upload", "labels", "annotator", "library", "queue", "review"]
+Scope = Literal[
+    "video", "model", "upload", "labels", "annotator", "library", "queue", "review", "guide"
+]
 
 DAY_SECONDS = 24 * 60 * 60
 """How long a page can stay open before its player asks for a new address."""

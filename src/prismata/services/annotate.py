@@ -16,6 +16,7 @@ from prismata.core.events import Event, check_attributes
 from prismata.core.operations import Operation, OperationResult, State, cover_state, to_event
 from prismata.core.time import FrameTimeline, TimeSpan, to_seconds
 from prismata.domains import Domain
+from prismata.services.label_checks import CheckedLabels, check_video
 from prismata.services.label_mirror import MirrorWriter
 from prismata.services.workbench import Workbench
 
@@ -224,6 +225,16 @@ class LabelDesk:
         """
         with _said_in_words(video_id):
             return self._bench.catalog.labels.changes(video_id, domain_name, since)
+
+    def check(self, video_id: str, domain_name: str) -> CheckedLabels:
+        """Return what is worth a second look in the labels of a video, as they are now.
+
+        Raises:
+            NotFoundError: If the domain does not exist, or the video is gone.
+        """
+        with _said_in_words(video_id):
+            video = self._bench.catalog.videos.get(video_id)
+        return check_video(self._bench, video, domain_name)
 
     def history(
         self, video_id: str, domain_name: str, *, before: int | None, limit: int

@@ -15,6 +15,7 @@ from prismata.catalog import (
 )
 from prismata.core.errors import InvalidInputError
 from prismata.core.time import TimeSpan
+from prismata.domains import Domain
 from prismata.services.known_time import known_time
 from prismata.services.type_migration import check_declared
 from prismata.services.workbench import Workbench
@@ -157,15 +158,12 @@ def plan_dataset(
         fixed=fixed,
         known_us={name: total_us(spans) for name, spans in known.items()},
     )
-    unseen = len(known) - len(videos)
-    if unseen:
-        note = (
-            f"{unseen} videos of this domain take no part: nobody watched them and they hold no "
-            "labels."
-            if unseen > 1
-            else "1 video of this domain takes no part: nobody watched it and it holds no labels."
-        )
-        split = replace(split, note=f"{split.note} {note}".strip())
+    remarks = (
+        split.note,
+        _unseen_remark(len(known) - len(videos)),
+        _replay_remark(bench, domain, usable),
+    )
+    split = replace(split, note=" ".join(remark for remark in remarks if remark))
     return DatasetPlan(
         tuple(usable),
         tuple(videos),
@@ -175,6 +173,48 @@ def plan_dataset(
             if total_us(known[video.id]) < video.duration_us
         },
         split,
+    )
+
+
+def _unseen_remark(unseen: int) -> str:
+    if not unseen:
+        return ""
+    if unseen == 1:
+        return "1 video of this domain takes no part: nobody watched it and it holds no labels."
+    return (
+        f"{unseen} videos of this domain take no part: nobody watched them and they hold no labels."
+    )
+
+
+def _labels_lie(count: int) -> str:
+    return "1 label lies" if count == 1 else f"{count} labels lie"
+
+
+def _replay_remark(bench: Workbench, domain: Domain, labels: Sequence[EventRecord]) -> str:
+    """Say which labels contradict a domain that passes replays over."""
+    if domain.replays != "skip":
+        return ""
+    skipped = {
+        sheet.video_id: [item.span for item in sheet.coverage if item.state == "skipped"]
+        for sheet in bench.catalog.labels.sheets(domain.name)
+    }
+    # The middle counts: a label may reach over the cut to a replay by a frame.
+    inside = [
+        item
+        for item in labels
+        if item.review_state != "rejected"
+        and any(
+            span.start_us <= (item.event.start_us + item.event.end_us) // 2 < span.end_us
+            for span in skipped.get(item.video_id, ())
+        )
+    ]
+    if not inside:
+        return ""
+    first = bench.catalog.videos.get(inside[0].video_id).name
+    return (
+        f"{domain.title} passes replays over, but {_labels_lie(len(inside))} in stretches that "
+        f"were passed over, the first in {first}; they are learned from like all others. Remove "
+        "them, or mark these stretches as watched."
     )
 
 
@@ -210,6 +250,7 @@ def create_dataset(
         content=[_frozen(item) for item in planned.labels],
         author=bench.settings.author,
         known=planned.known,
+        replays=domain.replays,
     )
     return version, planned.split
 

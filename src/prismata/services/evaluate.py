@@ -14,6 +14,7 @@ from prismata.core.jobs import JobState
 from prismata.core.modelcard import ModelCard
 from prismata.core.scores import ScoreTrack
 from prismata.core.time import TimeSpan
+from prismata.domains import Domain
 from prismata.evaluation import EvaluationReport, evaluate
 from prismata.evaluation.ignoring import without_ignored
 from prismata.evaluation.matching import EventsByVideo
@@ -47,6 +48,8 @@ class Evaluation:
     card: ModelCard
     report: EvaluationReport
     videos: tuple[EvaluatedVideo, ...]
+    domain: Domain | None = None
+    """Of the model; None: its plugin is not here (any more)."""
 
 
 def videos_of_split(bench: Workbench, model: ModelRecord, split: Split) -> list[VideoRecord]:
@@ -97,7 +100,10 @@ def evaluate_model(bench: Workbench, model_name: str, videos: Sequence[VideoReco
         tracks={item.video.name: item.track for item in evaluated},
         ignored={item.video.name: item.unknown for item in evaluated},
     )
-    return Evaluation(model, card, report, evaluated)
+    domain = None
+    with suppress(NotFoundError):  # a model outlives its plugin
+        domain = bench.domain(card.domain)
+    return Evaluation(model, card, report, evaluated, domain)
 
 
 def candidates_of(evaluation: Evaluation) -> dict[str, list[Event]]:

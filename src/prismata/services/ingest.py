@@ -15,6 +15,7 @@ from prismata.core.errors import BadVideoError, ConflictError, NotFoundError
 from prismata.core.time import FrameTimeline, format_time
 from prismata.media import probe, scan
 from prismata.media.playable import judge
+from prismata.services.ingest_options import check_length
 from prismata.services.prepare import cancel_preparation
 from prismata.services.renditions import remove_renditions, store_playability
 from prismata.services.workbench import Workbench
@@ -123,7 +124,7 @@ def ingest_file(
             already; by default the file is put there.
 
     Raises:
-        BadVideoError: If it is not a video that can be used.
+        BadVideoError: If it is not a video that can be used, or longer than its domain takes.
         ConflictError: If another video has this name.
     """
     if not path.is_file():
@@ -140,6 +141,7 @@ def ingest_file(
     scanned = scan(path)
     timeline = scanned.timeline
     name = name or path.name
+    check_length(bench, path.name, timeline, domain)
     _check_name_free(bench, name)
     storage_key = f"videos/{digest[:12]}/{_safe_file_name(path.name)}"
     timeline_key = f"timelines/{digest}.npz"

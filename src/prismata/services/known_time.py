@@ -30,14 +30,20 @@ def known_time(
         labels: Its annotations. What a person is unsure of is unknown, watched or not: it is
             neither an event nor surely none.
     """
-    tolerance_us = tolerance_of(bench, domain_name)
+    common_us, own_us = tolerance_of(bench, domain_name), tolerances_of(bench, domain_name)
     doubtful: list[Event] = []
     sure: list[Event] = []
     for item in labels:
         (doubtful if item.review_state == "unsure" else sure).append(item.event)
 
     def known(spans: Iterable[CoverageSpan], events: Iterable[Event]) -> tuple[TimeSpan, ...]:
-        return known_spans(spans, events, duration_us=video.duration_us, tolerance_us=tolerance_us)
+        return known_spans(
+            spans,
+            events,
+            duration_us=video.duration_us,
+            tolerance_us=common_us,
+            tolerances_us=own_us,
+        )
 
     unseen = unknown_spans(known(coverage, ()), duration_us=video.duration_us)
     clear = unknown_spans([*unseen, *known((), doubtful)], duration_us=video.duration_us)
@@ -64,3 +70,11 @@ def tolerance_of(bench: Workbench, domain_name: str) -> int:
     except NotFoundError:
         # A model outlives its plugin, and its figures do not depend on one.
         return PRODUCT_TOLERANCE_US
+
+
+def tolerances_of(bench: Workbench, domain_name: str) -> dict[str, int]:
+    """Return the tolerance of each event type in microseconds; empty without a plugin."""
+    try:
+        return bench.domain(domain_name).tolerances_us()
+    except NotFoundError:
+        return {}

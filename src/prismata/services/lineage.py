@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from prismata.catalog import DatasetVersionRecord, ModelRecord, Split, TrainingRunRecord
+from prismata.core.replays import replays_in_data
 from prismata.services.workbench import Workbench
 
 
@@ -90,6 +91,8 @@ class Lineage:
             + f" in {len(trained)} training videos"
             + (f", and {negatives} rejected detections as hard negatives." if negatives else "."),
         ]
+        if self.dataset.replays != "unstated":
+            said.append(f"Replays in it: {replays_in_data(self.dataset.replays)}.")
         if gone:
             said.append(f"{gone} of its videos have been removed since.")
         return said

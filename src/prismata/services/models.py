@@ -16,6 +16,7 @@ from prismata.catalog import JobRecord, ModelRecord
 from prismata.core.errors import ConflictError, InvalidInputError, NotFoundError
 from prismata.core.modelcard import ModelCard
 from prismata.core.ports import Assignment, ChildLimits, MessageHandler
+from prismata.core.replays import replays_in_data
 from prismata.evaluation import confidence_of
 from prismata.services.train import TRAIN_CHILD
 from prismata.services.workbench import Workbench
@@ -215,8 +216,8 @@ def describe_model(model: ModelRecord) -> dict[str, Any]:
 def card_sentences(card: Mapping[str, Any]) -> list[str]:
     """Return what a person should know of a model before using it, from its card.
 
-    What its scores have meant, whether an 8-bit encoder goes along and what it loses, and what the
-    motion gate costs; nothing of what was never tried.
+    What its scores have meant, whether an 8-bit encoder goes along and what it loses, what the
+    motion gate costs and what was done with replays; nothing of what was never tried or stated.
     """
     calibration = card.get("calibration") or {}
     sentences = [calibration_sentence(name, entry) for name, entry in calibration.items()]
@@ -227,6 +228,8 @@ def card_sentences(card: Mapping[str, Any]) -> list[str]:
         )
     if note := (card.get("motion_gate_cost") or {}).get("note"):
         sentences.append(f"{_sentence(note)}{_checked(card['motion_gate_cost'])}")
+    if (replays := card.get("replays", "unstated")) != "unstated":
+        sentences.append(f"Replays in its data: {replays_in_data(replays)}.")
     return sentences
 
 

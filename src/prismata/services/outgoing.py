@@ -6,7 +6,7 @@ Both give the same rows, so every kind of output can be had of either.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,8 +17,9 @@ from prismata.core.errors import InvalidInputError, NotFoundError
 from prismata.core.events import Event
 from prismata.core.jobs import JobState
 from prismata.core.time import FrameTimeline
-from prismata.domains import DomainRegistry
-from prismata.formats.result_rows import ResultRow
+from prismata.domains import DomainRegistry, HookFailure
+from prismata.formats.result_rows import DERIVED, ResultRow
+from prismata.services.derive import DerivedFound, derive_found
 from prismata.services.event_search import all_events, model_names
 from prismata.services.regroup import Regrouped, regroup
 from prismata.services.review_items import card_of
@@ -181,14 +182,19 @@ def of_runs(
     runs: Iterable[DetectionRunRecord],
     thresholds: Mapping[str, float],
     wanted: EventFilter | None = None,
+    *,
+    on_failure: Callable[[HookFailure], None] = lambda _failure: None,
 ) -> Iterator[Outgoing]:
     """Yield the events of finished runs under thresholds, run by run and by time.
+
+    What the domain derives from them comes in between, with the origin `derived`.
 
     Args:
         bench: The workbench.
         runs: Runs that succeeded.
         thresholds: Event type → threshold; those not named stay as each run had them.
         wanted: Only events that fit; it may ask for what `RUN_FILTERS` name.
+        on_failure: Told of a domain whose hook failed, so that there are no derived events.
 
     Raises:
         NotFoundError: If a run has no stored scores.
@@ -201,7 +207,11 @@ def of_runs(
             f"chosen by {refused[0]}; by {', '.join(RUN_FILTERS)}, or leave the model out"
         )
     for run in runs:
-        yield from regrouped(bench, run, regroup(bench, run, thresholds), wanted)
+        found = regroup(bench, run, thresholds)
+        derived = derive_found(bench, run, found)
+        if derived.failure is not None:
+            on_failure(derived.failure)
+        yield from regrouped(bench, run, found, wanted, derived=derived)
 
 
 def regrouped(
@@ -211,10 +221,19 @@ def regrouped(
     wanted: EventFilter | None = None,
     *,
     with_frames: bool = True,
+    derived: DerivedFound | None = None,
 ) -> list[Outgoing]:
     """Return the events of one run that were grouped already.
 
     One that lies exactly where the run stored one comes with what was decided of that.
+
+    Args:
+        bench: The workbench.
+        run: The run.
+        found: Its events.
+        wanted: Only those that fit.
+        with_frames: Also the frames.
+        derived: What follows from them; comes along, by time, with the origin `derived`.
     """
     video = bench.catalog.videos.get(run.video_id)
     model = bench.catalog.models.get(run.model_id)
@@ -242,6 +261,20 @@ def regrouped(
         )
         row = judged.told(row, video, model.id)
         outgoing.append(Outgoing(video, tables.with_frames(row, video) if with_frames else row))
+    for item in derived.events if derived else ():
+        if wanted is None or _fits(item.event, video, wanted):
+            row = ResultRow(
+                video=video.name,
+                event=item.event,
+                title=item.title,
+                domain=model.domain,
+                origin=DERIVED,
+                model=model.name,
+                created_at=run.finished_at,
+            )
+            outgoing.append(Outgoing(video, tables.with_frames(row, video) if with_frames else row))
+    if derived and derived.events:
+        outgoing.sort(key=lambda item: (item.row.event.start_us, item.row.event.end_us))
     return outgoing
 
 
@@ -276,6 +309,7 @@ def describe_model(model: ModelRecord) -> dict[str, Any]:
         "domain": model.domain,
         "domain_version": model.domain_version,
         "dataset_version": card.dataset_version or None,
+        "replays": card.replays,
         "sha256": card.digest if card.files else None,
         "files": dict(sorted(card.files.items())),
     }

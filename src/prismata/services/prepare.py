@@ -13,6 +13,7 @@ from prismata.core.jobs import JobState, ResourceClass
 from prismata.core.ports import Assignment, ChildLimits, ChildOutcome, MessageHandler
 from prismata.media.playable import Playability
 from prismata.services.admission import job_need_mb
+from prismata.services.ingest_options import ingest_options, needs_proxy
 from prismata.services.renditions import (
     Renditions,
     Thumbs,
@@ -51,6 +52,8 @@ class Material:
     renditions: Renditions | None
     """What was prepared; None: nothing."""
     preparing: Preparing | None
+    prefers_proxy: bool = False
+    """Its domain wants the proxy shown where there is one, even if the source plays exactly."""
 
     @property
     def has_proxy(self) -> bool:
@@ -78,6 +81,7 @@ class Material:
             "notes": list(video.notes),
             "source": asdict(self.source),
             "proxy": self.has_proxy,
+            "prefers_proxy": self.prefers_proxy,
             "thumbs": asdict(made.thumbs) if made and made.thumbs else None,
             "waveform": {"peaks_per_second": peaks} if peaks else None,
             "preparing": asdict(self.preparing) if self.preparing else None,
@@ -95,7 +99,8 @@ def describe_material(bench: Workbench, video: VideoRecord) -> Material:
     # The job first: where it has just ended well, what it made is there when we look.
     preparing = _preparing(bench, video)
     made = load_renditions(bench, video)
-    return Material(video, source, made, None if made else preparing)
+    prefers = ingest_options(bench, video.domain).always_proxy
+    return Material(video, source, made, None if made else preparing, prefers)
 
 
 def needs_preparation(bench: Workbench, video: VideoRecord) -> bool:
@@ -164,10 +169,10 @@ def cancel_preparation(bench: Workbench, video: VideoRecord) -> None:
 
 def _submit(bench: Workbench, video: VideoRecord) -> JobRecord:
     bench.check_shared_storage("preparing")
-    source = load_playability(bench, video)
+    proxy = needs_proxy(bench, video)
     return bench.catalog.jobs.submit(
         "prepare",
-        {"video": video.name, "video_id": video.id, "proxy": not source.exact},
+        {"video": video.name, "video_id": video.id, "proxy": proxy},
         author=bench.settings.author,
         dedupe_key=dedupe_key(video),
         resource_class=ResourceClass.IO,

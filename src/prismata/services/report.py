@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from prismata.core.modelcard import ModelCard
+from prismata.core.replays import replays_in_data
 from prismata.core.time import to_seconds
+from prismata.domains import ReportVideo, derive_events
 from prismata.evaluation.html_report import ReportData, render_report
 from prismata.evaluation.report import format_percent
 from prismata.evaluation.timeline_svg import VideoPicture
 from prismata.services.evaluate import Evaluation
 from prismata.services.models import motion_beside, motion_remark
+from prismata.services.own_sections import own_sections
 
 
 def write_report(evaluation: Evaluation, path: Path, *, title: str = "") -> None:
@@ -43,6 +46,8 @@ def write_report(evaluation: Evaluation, path: Path, *, title: str = "") -> None
             provenance=_provenance(evaluation),
             calibration=card.calibration,
             baselines=_baselines(card),
+            emphasis=evaluation.domain.emphasis if evaluation.domain else "",
+            sections=own_sections(evaluation.domain, _facts(evaluation)),
         ),
         path,
     )
@@ -56,6 +61,21 @@ def evaluation_dict(evaluation: Evaluation) -> dict[str, Any]:
         "thresholds": {name: rule.threshold for name, rule in evaluation.card.rules.items()},
         "report": evaluation.report.to_dict(),
     }
+
+
+def _facts(evaluation: Evaluation) -> list[ReportVideo]:
+    """Return what the domain's own section is made from: what was found as the model found it."""
+    domain = evaluation.domain
+    return [
+        ReportVideo(
+            item.video.name,
+            item.video.duration_us,
+            tuple(sorted(item.detections)),
+            derive_events(domain, item.detections, item.track).events if domain else (),
+            tuple(sorted(item.truth)),
+        )
+        for item in evaluation.videos
+    ]
 
 
 def _baselines(card: ModelCard) -> tuple[str, ...]:
@@ -87,6 +107,7 @@ def _provenance(evaluation: Evaluation) -> dict[str, str]:
         + (" (frozen)" if card.encoder_frozen else " (trained)"),
         "Encoder weights": card.weights_origin,
         "Dataset version": card.dataset_version or "not trained here",
+        "Replays in the data": replays_in_data(card.replays) if card.dataset_version else "",
         "Runtime": runs[0].runtime if runs else "",
         "Video length": f"{sum(to_seconds(item.video.duration_us) for item in videos):.1f} s",
         "Detection time": f"{sum(wall):.1f} s" if wall else "",

@@ -13,7 +13,9 @@ from prismata.core.errors import NotFoundError, UserError
 from prismata.core.events import Event
 from prismata.core.files import written_whole
 from prismata.core.jobs import JobState
+from prismata.core.replays import replays_in_data
 from prismata.core.time import FrameTimeline
+from prismata.domains import HookFailure, ReportVideo
 from prismata.evaluation.results_html import (
     ResultsData,
     ShownEvent,
@@ -24,8 +26,10 @@ from prismata.evaluation.results_html import (
 from prismata.evaluation.timeline_svg import VideoPicture
 from prismata.media.jpeg import encode_jpeg
 from prismata.media.readers import open_video
+from prismata.services.derive import derive_found, described_found, domain_of_run
 from prismata.services.lineage import model_lineage
 from prismata.services.outgoing import Outgoing, describe_model, regrouped
+from prismata.services.own_sections import own_sections, result_words
 from prismata.services.regroup import Regrouped, regroup
 from prismata.services.workbench import Workbench
 
@@ -144,6 +148,9 @@ def _collect(
     a_video = max(1, min(MAX_STILLS_A_VIDEO, MAX_STILLS // max(1, len(found))))
     stills_left = MAX_STILLS
     decisions: Counter[str] = Counter()
+    domain = domain_of_run(bench, found[0][0]) if found else None
+    facts: list[ReportVideo] = []
+    broken: list[HookFailure] = []
     for number, (run, grouped) in enumerate(found, start=1):
         listed = regrouped(bench, run, grouped, with_frames=False)
         outgoing = sorted(listed, key=lambda item: item.row.event)
@@ -161,11 +168,19 @@ def _collect(
         )
         decisions.update(item.decision for item in shown if item.decision)
         picture = VideoPicture(video.id, video.name, video.duration_us, (), (), grouped.track)
+        derived = derive_found(bench, run, grouped)
+        broken += [derived.failure] if derived.failure else []
+        if domain is not None:
+            described = tuple(described_found(bench, run, domain, grouped.events))
+            facts.append(ReportVideo(video.name, video.duration_us, described, derived.events))
         when = run.finished_at or run.created_at
         how = f"{when:%Y-%m-%d %H:%M} UTC · {run.runtime}"
         if run.wall_seconds:
             how += f" · {run.wall_seconds:.1f} s"
-        videos.append(VideoResult(picture, shown, grouped.thresholds, f"{when:%Y-%m-%d}", how))
+        follows = tuple((item.event, item.title) for item in derived.events)
+        videos.append(
+            VideoResult(picture, shown, grouped.thresholds, f"{when:%Y-%m-%d}", how, follows)
+        )
         on_progress(number, video.name)
     if sum(len(item.events) for item in videos) > sum(
         bool(shown.still) for item in videos for shown in item.events
@@ -178,6 +193,8 @@ def _collect(
         failures=tuple(failures),
         notes=tuple(said),
         provenance=_provenance(bench, model, found, decisions),
+        words=result_words(domain),
+        sections=own_sections(domain, facts, failures=broken),
     )
 
 
@@ -274,6 +291,7 @@ def _provenance(
         **{f"SHA-256 of {name}": digest for name, digest in told["files"].items()},
         "Domain": f"{model.domain} (version {model.domain_version})",
         "Dataset version": told["dataset_version"] or "not trained here",
+        "Replays in the data": replays_in_data(told["replays"]) if told["dataset_version"] else "",
         "Where it comes from": " ".join(model_lineage(bench, model.id).sentences()),
         "Thresholds": ", ".join(
             f"{name} " + " or ".join(f"{value:.2f}" for value in values)

@@ -22,6 +22,7 @@ from prismata.core.machine import nvidia_gpus
 from prismata.core.ports import Assignment, ChildLimits, ChildOutcome, MessageHandler
 from prismata.services.admission import job_need_mb
 from prismata.services.datasets import create_dataset
+from prismata.services.label_checks import second_looks
 from prismata.services.near_duplicates import Subject, read_report
 from prismata.services.workbench import LiveJob, Workbench
 
@@ -86,7 +87,8 @@ def prepare_training(bench: Workbench, request: TrainRequest) -> PreparedTrainin
     }
     # What is known about shared footage is told; to look for it takes a person who asks.
     subject = Subject(dataset.name, dataset.domain, plan.splits, plan.groups)
-    notes = (plan.note, read_report(bench, subject).warning())
+    shared = read_report(bench, subject).warning()
+    notes = (plan.note, shared, second_looks(bench, request.domain))
     note = " ".join(part for part in notes if part)
     return _prepare(
         bench,

@@ -119,7 +119,8 @@ def train(  # noqa: PLR0913 - who watches and who takes part are named
     """Train until the validation score stops rising.
 
     The score is event-level: the mean of point AP and segment AP on the validation videos (the
-    training videos if there are none, which the history says). Ties go to the smaller loss.
+    training videos if there are none, which the history says), or the one of them that the recipe
+    emphasises. Ties go to the smaller loss.
 
     Args:
         detector: The model; an interrupted run with the same task goes on from its checkpoint.
@@ -164,7 +165,13 @@ def train(  # noqa: PLR0913 - who watches and who takes part are named
             smoothed = cast(Detector, average.module)
             judged = val_videos or train_videos
             score = validate(
-                smoothed, judged, task.event_types, task.rules, weights, stride=task.window_stride
+                smoothed,
+                judged,
+                task.event_types,
+                task.rules,
+                weights,
+                stride=task.window_stride,
+                emphasis=recipe.emphasis,
             )
             row |= {**score.to_dict(), "validated_on": "val" if val_videos else "train"}
             _remember(state, smoothed, score, row)

@@ -72,6 +72,9 @@ class Recipe:
     """Mirror stretches at random; switch off where left and right mean something."""
     quantize: str = "auto"
     """`auto` (an 8-bit encoder goes along if it passes the gate) or `never`."""
+    emphasis: str = ""
+    """`points` or `segments`: the average precision that chooses the best epoch, where both kinds
+    are validated; empty = their mean."""
     seed: int = 0
     head: HeadSpec = field(default_factory=HeadSpec)
 
@@ -101,6 +104,10 @@ class Recipe:
         for name in ("head_lr", "encoder_lr"):
             if not 0 < getattr(self, name) < 1:
                 raise InvalidInputError(f"{name} must lie in (0, 1), not {getattr(self, name)}")
+        if self.emphasis not in ("", "points", "segments"):
+            raise InvalidInputError(
+                f"emphasis must be points or segments, or left out, not {self.emphasis!r}"
+            )
         if not 0 <= self.ema_decay < 1:
             raise InvalidInputError(f"ema_decay must lie in [0, 1), not {self.ema_decay}")
         if self.quantize not in ("auto", "never"):

@@ -27,10 +27,15 @@ class Validation:
     map_point: float | None
     """Mean over event types and tolerances; `None` if no point event is labelled."""
     map_segment: float | None
+    emphasis: str = ""
+    """`points` or `segments`, where one of them alone is to count."""
 
     @property
     def score(self) -> float:
-        """What early stopping compares: the mean of what there is, 0 if there is nothing."""
+        """What early stopping compares: what counts alone, or the mean of what there is, or 0."""
+        alone = {"points": self.map_point, "segments": self.map_segment}.get(self.emphasis)
+        if alone is not None:
+            return alone
         parts = [part for part in (self.map_point, self.map_segment) if part is not None]
         return float(np.mean(parts)) if parts else 0.0
 
@@ -66,6 +71,7 @@ def validate(
     positive: torch.Tensor,
     *,
     stride: int = 1,
+    emphasis: str = "",
 ) -> Validation:
     """Score the videos and measure loss and event-level average precision.
 
@@ -101,4 +107,5 @@ def validate(
         losses / max(weights, 1.0),
         report.points.mean if report.points else None,
         report.segments.mean if report.segments else None,
+        emphasis,
     )

@@ -81,6 +81,14 @@ def test_a_version_of_which_everything_is_known_keeps_the_digest_it_had_before_c
     assert freeze(catalog, known={}).digest == digest
 
 
+def test_what_was_done_with_replays_is_frozen_and_unstated_keeps_the_digest(catalog):
+    unstated, skipped = freeze(catalog), freeze(catalog, replays="skip")
+    assert (unstated.replays, skipped.replays) == ("unstated", "skip")
+    assert freeze(catalog, replays="unstated") == unstated
+    assert catalog.datasets.get(skipped.name) == skipped
+    assert len({unstated.digest, skipped.digest, freeze(catalog, replays="label").digest}) == 3
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -126,6 +134,7 @@ def test_threads_that_freeze_at_once_never_share_a_name(catalog):
         ({"groups": {"v1": "Süd"}}, "must name the same videos"),
         ({"video_splits": {"v1": "train", "v2": "dev", "v3": "test"}}, "split cannot be 'dev'"),
         ({"known": {"v9": ()}}, "known of the video 'v9', which is in no split"),
+        ({"replays": "maybe"}, "a replay policy cannot be 'maybe'"),
         ({"content": [("v9", Event.point("hit", 1), "none")]}, "'v9', which is in no split"),
         ({"content": [("v1", Event.point("hit", 1), "maybe")]}, "cannot be 'maybe'"),
         ({"author": ""}, "author needs a name"),

@@ -59,7 +59,9 @@ def test_versions_are_listed_and_shown(prismata, bench, rooms):
     assert (shown["labels"], shown["splits"]) == (3, {"train": 1, "val": 1, "test": 0})
     labels = {row["video"]: row["labels"] for row in shown["videos"]}
     assert labels == {"room-1.mp4": {"flash": 2}, "room-2.mp4": {"flash": 1}}
-    assert "room-2.mp4" in prismata("datasets", "show", version.name).out
+    told = prismata("datasets", "show", version.name).out
+    assert "room-2.mp4" in told
+    assert "replays: there are none in these videos" in told
     assert prismata("datasets", "show", "flashes-99").code == 66
 
 

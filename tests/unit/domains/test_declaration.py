@@ -78,6 +78,7 @@ def test_filling_in_one_domain_leaves_others_alone():
             {"rules": {"rally": GroupingRule()}},
             "rule for 'rally', which is none of its event types",
         ),
+        ({"replays": "maybe"}, "has replays = 'maybe'; it can be 'unstated', 'none', 'skip'"),
         ({"tolerance_seconds": 0}, r"must lie in \(0, 3600\]"),
         ({"tolerance_seconds": float("nan")}, r"must lie in \(0, 3600\]"),
     ],
@@ -86,6 +87,13 @@ def test_a_declaration_that_cannot_be_used_is_refused(attributes, message):
     with pytest.raises(InvalidInputError, match=message):
         register_domain(declare(**attributes))
     assert DomainRegistry.list() == []
+
+
+def test_the_full_guide_says_what_to_do_with_replays():
+    domain = declare(guide="Mark serves.", replays="skip")()
+    assert domain.full_guide.startswith("Mark serves. Replays: pass over all of it (Shift+W)")
+    assert declare(guide="Mark serves.", replays="none")().full_guide == "Mark serves."
+    assert declare(replays="label")().full_guide.startswith("Replays: label the event again")
 
 
 def test_only_domain_classes_can_be_registered():

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from prismata.catalog import VideoRecord
-from prismata.core.coverage import CoverageSpan
+from prismata.core.coverage import CoverageSpan, CoverageState
 from prismata.core.operations import Operation, cover_state
 from prismata.services.annotate import DomainRules
 from prismata.services.ingest import ingest_file
@@ -28,11 +28,16 @@ def video(bench: Workbench, flashes: SynthVideo) -> VideoRecord:
 
 @pytest.fixture
 def watch(bench: Workbench) -> Callable[..., None]:
-    """Say that somebody watched a stretch of a video, by default all of it."""
+    """Say that somebody watched (or skipped) a stretch of a video, by default all of it."""
 
-    def watched(video: VideoRecord, start_us: int = 0, end_us: int | None = None) -> None:
+    def watched(
+        video: VideoRecord,
+        start_us: int = 0,
+        end_us: int | None = None,
+        state: CoverageState = "watched",
+    ) -> None:
         end_us = video.duration_us if end_us is None else end_us
-        span = CoverageSpan(start_us, end_us, "watched")
+        span = CoverageSpan(start_us, end_us, state)
         before, after = (cover_state(start_us, end_us, spans) for spans in ((), (span,)))
         operation = Operation(uuid4().hex, "0" * 16, 0, "cover", "", before, after)
         domain = bench.domain("flashes")

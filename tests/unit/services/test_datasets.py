@@ -187,6 +187,20 @@ def test_a_video_of_which_nothing_is_known_takes_no_part(bench, video, watch, co
     assert "no part" not in plan.note
 
 
+def test_labels_in_passed_over_replays_are_pointed_out(bench, video, watch, monkeypatch):
+    for at_us in (1_000_000, 2_000_000):
+        add_label(bench, video, "flashes", Event.point("flash", at_us))
+    watch(video)
+    watch(video, 1_900_000, 2_100_000, state="skipped")
+    version, plan = create_dataset(bench, "flashes")
+    assert (version.replays, "replays" in plan.note) == ("none", False)
+    monkeypatch.setattr(type(bench.domain("flashes")), "replays", "skip")
+    version, plan = create_dataset(bench, "flashes")
+    assert version.replays == "skip"
+    assert "passes replays over, but 1 label lies in stretches that were passed over" in plan.note
+    assert "the first in flashes.mp4" in plan.note
+
+
 def test_labels_that_the_plugin_no_longer_declares_are_not_left_out_silently(bench, video):
     events = [Event.point("flash", 5), Event.point("bang", 5), Event.segment("flash", 7, 9)]
     bench.catalog.events.add_annotations(video.id, "flashes", 1, events, "tester")

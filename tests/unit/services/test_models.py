@@ -187,6 +187,13 @@ def test_a_card_says_in_a_sentence_what_a_score_has_meant():
     ]
 
 
+def test_a_card_says_what_was_done_with_replays_if_somebody_stated_it():
+    assert card_sentences({}) == card_sentences({"replays": "unstated"}) == []
+    assert card_sentences({"replays": "skip"}) == [
+        "Replays in its data: passed over; nothing is learned or measured there."
+    ]
+
+
 def test_a_report_says_what_motion_reaches_or_why_it_does_not():
     seen = {"motion": {"points": 0.21, "segments": None, "seconds": 300.0, "whole": False}}
     assert motion_beside(seen, "points") == (0.21, " on 300 s of them")

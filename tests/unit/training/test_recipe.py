@@ -5,6 +5,7 @@ from prismata.core.errors import InvalidInputError
 from prismata.domains import Domain
 from prismata.training.heads import HeadSpec
 from prismata.training.recipe import Recipe
+from prismata.training.validation import Validation
 from prismata.worker.train.run import recipe_for
 
 
@@ -98,3 +99,28 @@ def test_an_encoder_that_sees_neighbours_is_trained_and_wants_a_dense_head(chose
     with pytest.raises(InvalidInputError, match="'tiny_gsm' looks at neighbouring frames together"):
         Recipe.resolved(chosen)
     assert Recipe.resolved({"architecture": "spot_rny002"}).encoder == "regnet_y_200mf_gsm"
+
+
+def test_the_emphasis_of_a_domain_chooses_the_best_epoch_unless_a_person_says_otherwise():
+    class Spots(Domain):
+        emphasis = "points"
+
+    class Alarms(Domain):
+        emphasis = "false_alarms"
+
+    assert recipe_for(Spots(), {}).emphasis == "points"
+    assert recipe_for(Spots(), {"emphasis": "segments"}).emphasis == "segments"
+    # Before thresholds are chosen there are no false alarms to go by.
+    assert recipe_for(Alarms(), {}).emphasis == ""
+    assert recipe_for(Domain(), {}) == recipe_for(Domain(), {"emphasis": ""})
+    with pytest.raises(InvalidInputError, match="emphasis must be points or segments"):
+        Recipe(emphasis="recall")
+
+
+def test_the_score_of_an_epoch_is_what_is_emphasised_where_that_was_measured():
+    def score(emphasis, point=0.8, segment=0.2):
+        return Validation(1.0, point, segment, emphasis).score
+
+    assert [score(""), score("points"), score("segments")] == [0.5, 0.8, 0.2]
+    assert score("points", point=None) == 0.2
+    assert score("", point=None, segment=None) == 0.0

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import streamlit as st
 
 from prismata.catalog import DetectionRunRecord, VideoRecord
-from prismata.core.events import Event
+from prismata.core.events import Event, EventType
+from prismata.domains import Wording
+from prismata.services.derive import DerivedFound, derive_found, domain_of_run
 from prismata.services.lineage import model_lineage
 from prismata.services.regroup import Regrouped, regroup
 from prismata.ui import state
 from prismata.ui.context import workbench
 from prismata.ui.panels.event_table import show_event_table
-from prismata.ui.panels.notices import guarded, plain
+from prismata.ui.panels.notices import guarded, plain, show_notice
 from prismata.ui.panels.outputs import show_run_outputs
-from prismata.ui.panels.player import Seek
 from prismata.ui.panels.progress import show_progress
-from prismata.ui.times import middle_of_frame
+from prismata.ui.times import Seek, middle_of_frame
 
 _REFRESH_SECONDS = 1.0
 _KEPT_ON_CANCEL = "Cancelling keeps no result of this run; labels and earlier results stay."
@@ -51,11 +53,14 @@ def show_running(run: DetectionRunRecord) -> None:
 
 
 def load_detection(
-    video: VideoRecord, run: DetectionRunRecord, thresholds: dict[str, float]
+    video: VideoRecord,
+    run: DetectionRunRecord,
+    thresholds: Mapping[str, float],
+    grouping: Mapping[str, Mapping[str, float]] | None = None,
 ) -> Result:
-    """Return a finished run under the given thresholds, and what people labelled there."""
+    """Return a finished run under the given rules, and what people labelled there."""
     bench = workbench()
-    found = regroup(bench, run, thresholds)
+    found = regroup(bench, run, thresholds, grouping=grouping)
     model = bench.catalog.models.get(run.model_id)
     known = {item.name for item in found.event_types}
     labels = bench.catalog.events.list(video_id=video.id, domain=model.domain, origin="annotation")
@@ -67,29 +72,52 @@ def load_detection(
     return Result(run, found, truth)
 
 
-def show_events(video: VideoRecord, result: Result) -> Seek | None:
-    """Show what was found as a table with downloads; return where the player is to go."""
+def show_events(video: VideoRecord, result: Result) -> int | None:
+    """Show what was found as a table with downloads; return the position of the chosen event."""
     run, found = result.run, result.found
-    number = len(found.events)
-    st.markdown(f"**{number} event{'' if number == 1 else 's'}** in {plain(video.name)}")
+    domain = domain_of_run(workbench(), run)
+    words = domain.wording if domain else Wording()
+    st.markdown(f"**{plain(words.count(len(found.events)))}** in {plain(video.name)}")
     st.caption(plain(_how(run)))
     if not found.events:
-        st.markdown("Nothing reached the threshold. Lower it, or look at the curve.")
+        said = words.nothing
+        st.markdown(
+            plain(f"{said[:1].upper()}{said[1:]}. Lower the threshold, or look at the curve.")
+        )
     rows = []
     if found.events:
         key = f"{state.RESULT_TABLE}:{run.id}:{hash(found.events)}"
         rows = show_event_table(
             found.events, found.event_types, key=key, calibration=found.calibration
         )
-    show_run_outputs(video, run, found)
+    derived = derive_found(workbench(), run, found)
+    _show_derived(derived, found.event_types)
+    show_run_outputs(video, run, found, derived)
     with st.expander("Where this comes from", icon=":material/account_tree:"):
         for sentence in model_lineage(workbench(), run.model_id).sentences():
             st.markdown(plain(sentence))
-    if not rows:
-        return None
-    event = found.events[rows[0]]
+    return rows[0] if rows else None
+
+
+def seek_to(video: VideoRecord, result: Result, row: int) -> Seek:
+    """Return where a player is to go for the event in a row of the table."""
+    event = result.found.events[row]
     middle = middle_of_frame(workbench().timeline(video), event.start_us)
-    return Seek(middle, f"{run.id}:{event.start_us}:{event.event_type}")
+    return Seek(middle, f"{result.run.id}:{event.start_us}:{event.event_type}")
+
+
+def _show_derived(derived: DerivedFound, others: Sequence[EventType]) -> None:
+    """Show what follows from the events that are shown, and why it does not if that failed."""
+    if derived.failure is not None:
+        show_notice("error", f"Nothing is derived here: {derived.failure}.")
+    if derived.events:
+        with st.expander(f"{len(derived.events)} derived", icon=":material/functions:"):
+            st.caption("Nobody saw these: they follow from the events above, and change with them.")
+            show_event_table(
+                [item.event for item in derived.events],
+                [*others, *derived.types],
+                extra={"What": [item.title for item in derived.events]},
+            )
 
 
 def _how(run: DetectionRunRecord) -> str:

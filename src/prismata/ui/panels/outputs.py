@@ -15,6 +15,7 @@ import streamlit as st
 
 from prismata.catalog import DetectionRunRecord, VideoRecord
 from prismata.catalog.event_search import EventFilter, EventOrder, FoundEvent
+from prismata.services.derive import DerivedFound
 from prismata.services.export_events import MIME_TYPES, EventFormat, exported
 from prismata.services.outgoing import Outgoing, as_outgoing, provenance, regrouped, searched
 from prismata.services.reel import kept_reel, reel_place, within
@@ -53,8 +54,13 @@ class Download:
     help: str = ""
 
 
-def show_run_outputs(video: VideoRecord, run: DetectionRunRecord, found: Regrouped) -> None:
-    """Show what one run's events, as they are grouped now, can be taken along as."""
+def show_run_outputs(
+    video: VideoRecord, run: DetectionRunRecord, found: Regrouped, derived: DerivedFound
+) -> None:
+    """Show what one run's events, as they are grouped now, can be taken along as.
+
+    Tables hold what is derived from them, too; the reel does not show it again.
+    """
     bench = workbench()
     stem = Path(video.name).stem
     model = bench.catalog.models.get(run.model_id)
@@ -64,7 +70,7 @@ def show_run_outputs(video: VideoRecord, run: DetectionRunRecord, found: Regroup
         models=[model],
         thresholds=found.thresholds,
     )
-    events = partial(regrouped, bench, run, found)
+    events = partial(regrouped, bench, run, found, derived=derived)
     downloads = [
         Download(
             "Result as JSON",

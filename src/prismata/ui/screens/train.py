@@ -10,9 +10,12 @@ import streamlit as st
 
 from prismata.core.architectures import DEFAULT_ARCHITECTURE
 from prismata.core.errors import UserError
+from prismata.core.presets import PRESETS
 from prismata.core.time import format_time
 from prismata.domains import Domain
 from prismata.services.datasets import DatasetPlan, plan_dataset
+from prismata.services.label_checks import second_looks
+from prismata.services.presets import offered_presets
 from prismata.services.train import TrainRequest, prepare_training, start_training
 from prismata.ui import state
 from prismata.ui.context import can_train_here, workbench
@@ -24,44 +27,6 @@ from prismata.ui.panels.shared_footage import show_shared_footage
 from prismata.ui.panels.training_preview import show_training_preview
 from prismata.ui.panels.training_run import show_training_run
 from prismata.ui.panels.video_groups import PARTS, show_video_groups
-
-RECIPES: dict[str, tuple[str, str, dict[str, Any]]] = {
-    "first": (
-        "First result",
-        "A ready-made picture encoder stays as it is, a small head learns: seconds once the videos "
-        "are encoded.",
-        {"architecture": "linear_probe"},
-    ),
-    "exact": (
-        "Exact in time, on a CPU",
-        "The same encoder, and a larger head that scores every frame: minutes.",
-        {"architecture": "spot_r18"},
-    ),
-    "tiny": (
-        "Train the encoder too",
-        "A tiny encoder that sees neighbouring frames learns with the head, from nothing: exact in "
-        "time, for pictures unlike photographs too.",
-        {
-            "architecture": "spot_rny002",
-            "encoder": "tiny_gsm",
-            "frozen": False,
-            "weights": "none",
-            "batch_chunks": 2,
-            "encoder_lr": 1e-3,
-        },
-    ),
-    "gpu": (
-        "On a GPU",
-        "ResNet-18 and the head learn together from published weights; hours on a CPU.",
-        {"architecture": "spot_r18", "frozen": False, "encoder_lr": 1e-4},
-    ),
-    "classic": (
-        "The classic",
-        "A score for every window of eight frames, the encoder as it is; what older models were.",
-        {"architecture": "cnn_lstm"},
-    ),
-}
-"""Id → title, what it means, settings that differ from the defaults."""
 
 
 def show() -> None:
@@ -115,6 +80,8 @@ def _show_data(domain: Domain) -> DatasetPlan | None:
     _show_videos(domain, planned, counts)
     if planned.split.note:
         show_notice("info", planned.split.note)
+    if doubtful := second_looks(bench, domain.name):
+        show_notice("info", doubtful)
     show_video_groups(domain.name, seed=_seed())
     show_shared_footage(domain.name, planned)
     return planned
@@ -159,14 +126,18 @@ def _show_start(domain: Domain) -> str:
         )
         st.code('pip install "prismata[train]"', language="bash")
         return DEFAULT_ARCHITECTURE
+    names, first = offered_presets(domain)
     chosen = st.radio(
         "Recipe",
-        list(RECIPES),
-        format_func=lambda name: RECIPES[name][0],
-        captions=[what for _, what, _ in RECIPES.values()],
-        key=state.RECIPE,
+        names,
+        index=first,
+        format_func=lambda name: PRESETS[name].title,
+        captions=[PRESETS[name].summary for name in names],
+        key=f"{state.RECIPE}:{domain.name}",
         label_visibility="collapsed",
     )
+    if domain.preset:
+        st.caption(plain(f"{domain.title} is made for: {PRESETS[domain.preset].title}."))
     with st.expander("More"):
         epochs = st.number_input("Most epochs", 1, 500, 30, help="It stops early by itself.")
         st.number_input("Seed", 0, 10_000, key=state.SEED, help="Same seed, same split and run.")
@@ -178,8 +149,10 @@ def _show_start(domain: Domain) -> str:
         on_click=_start,
         args=(domain.name, chosen, int(epochs)),
     )
-    offer_search(domain, {**RECIPES[chosen][2], "epochs": int(epochs)}, choice=chosen, seed=_seed())
-    return str(RECIPES[chosen][2]["architecture"])
+    offer_search(
+        domain, {**PRESETS[chosen].recipe, "epochs": int(epochs)}, choice=chosen, seed=_seed()
+    )
+    return str(PRESETS[chosen].recipe["architecture"])
 
 
 def _seed() -> int:
@@ -187,7 +160,7 @@ def _seed() -> int:
 
 
 def _start(domain: str, recipe: str, epochs: int) -> None:
-    settings = {**RECIPES[recipe][2], "epochs": epochs}
+    settings = {**PRESETS[recipe].recipe, "epochs": epochs}
     bench = workbench()
     try:
         prepared = prepare_training(bench, TrainRequest(domain, settings, seed=_seed()))

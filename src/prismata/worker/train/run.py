@@ -84,7 +84,10 @@ def run_training(
 
 def recipe_for(domain: Domain, chosen: Mapping[str, Any]) -> Recipe:
     """Return the recipe of a run: what a person chose, then the domain's word, then defaults."""
-    return Recipe.resolved({"flip": not domain.left_right_matters, **chosen})
+    own: dict[str, Any] = {"flip": not domain.left_right_matters}
+    if domain.emphasis in ("points", "segments"):
+        own["emphasis"] = domain.emphasis
+    return Recipe.resolved({**own, **chosen})
 
 
 def _take_over(earlier: Path, checkpoint: Path) -> None:
@@ -354,6 +357,7 @@ class _Run:
             feature_size=trained.detector.head.feature_size,
             weights_origin=setup.origin,
             dataset_version=self.dataset.name,
+            replays=self.dataset.replays,
             training={
                 "recipe": self.recipe.to_dict(),
                 "epochs": len(trained.history),

@@ -5,6 +5,7 @@ import { LaneIndex, indexByType } from "./timeline/search.js";
 /**
  * @typedef {{start_us: number, end_us: number, event_type: string, kind: string, score: number}} Suggestion
  * @typedef {Suggestion & {id: string}} Ghost
+ * @typedef {{threshold: number} & Record<string, number>} Rule fields of a grouping rule
  * @typedef {{id: string, start_us: number, end_us: number, event_type: string, kind: string}} Label
  * @typedef {EventTarget & {list: () => Label[]}} Labels
  * @typedef {{json: (path: string, options?: any) => Promise<any>}} Asker
@@ -41,12 +42,14 @@ export function matches(ghost, label, toleranceUs) {
  * @template {Suggestion} T
  * @param {T[]} ghosts
  * @param {Label[]} labels in order of their starts
- * @param {number} toleranceUs
+ * @param {number} commonUs how far a point may be off
+ * @param {Record<string, number>} [ownUs] the same by event type, where one has its own
  * @returns {T[]}
  */
-export function unjudged(ghosts, labels, toleranceUs) {
+export function unjudged(ghosts, labels, commonUs, ownUs = {}) {
   const lanes = indexByType(labels);
   return ghosts.filter((ghost) => {
+    const toleranceUs = ownUs[ghost.event_type] ?? commonUs;
     const lane = lanes.get(ghost.event_type) ?? new LaneIndex(/** @type {Label[]} */ ([]));
     const { first, stop } = lane.range(ghost.start_us - toleranceUs, ghost.end_us + toleranceUs);
     for (let i = first; i < stop; i++) {
@@ -58,14 +61,16 @@ export function unjudged(ghosts, labels, toleranceUs) {
 
 export class Ghosts extends EventTarget {
   /**
-   * @param {{api: Asker, store: Labels, toleranceUs: number, frames?: Frames | null}} what with
-   *   `frames`, what becomes a label begins and ends on frames
+   * @param {{api: Asker, store: Labels, toleranceUs: number, tolerances?: Record<string, number>, frames?: Frames | null}} what
+   *   with `tolerances`, event types have their own; with `frames`, what becomes a label begins and
+   *   ends on frames
    */
-  constructor({ api, store, toleranceUs, frames = null }) {
+  constructor({ api, store, toleranceUs, tolerances = {}, frames = null }) {
     super();
     this.api = api;
     this.store = store;
     this.toleranceUs = toleranceUs;
+    this.tolerances = tolerances;
     this.frames = frames;
     /** By time, or the most uncertain first. @type {"time" | "uncertainty"} */
     this.order = "time";
@@ -73,6 +78,8 @@ export class Ghosts extends EventTarget {
     this.run = null;
     /** @type {Record<string, number>} */
     this.thresholds = {};
+    /** Other fields of grouping rules, where they are not the run's own. @type {Record<string, Rule>} */
+    this.rules = {};
     /** @type {Ghost[]} */
     this.all = [];
     /** @type {Ghost[] | null} */
@@ -86,13 +93,27 @@ export class Ghosts extends EventTarget {
   /**
    * Take up a run's suggestions; the ones before go.
    *
-   * @param {{id: string, model: string, thresholds: Record<string, number>}} run
+   * @param {{id: string, model: string, thresholds: Record<string, number>, rules?: Record<string, Rule>}} run
    */
-  async open({ id, model, thresholds }) {
+  async open({ id, model, thresholds, rules = {} }) {
     this.clear();
     this.run = { id, model };
     this.thresholds = { ...thresholds };
+    this.take(rules);
     await this.fetch();
+  }
+
+  /** Group by other rules. @param {Record<string, Rule>} rules */
+  setRules(rules) {
+    const before = JSON.stringify([this.thresholds, this.rules]);
+    this.take(rules);
+    if (this.run && JSON.stringify([this.thresholds, this.rules]) !== before) void this.fetch();
+  }
+
+  /** @param {Record<string, Rule>} rules */
+  take(rules) {
+    this.rules = rules;
+    for (const [name, rule] of Object.entries(rules)) this.thresholds[name] = rule.threshold;
   }
 
   clear() {
@@ -120,6 +141,9 @@ export class Ghosts extends EventTarget {
     if (!run) return;
     const turn = ++this.asked;
     const query = new URLSearchParams(Object.entries(this.thresholds).map(([name, value]) => [name, String(value)]));
+    for (const [name, { threshold: _, ...others }] of Object.entries(this.rules)) {
+      for (const [field, value] of Object.entries(others)) query.set(`${name}.${field}`, String(value));
+    }
     try {
       /** @type {{events: Suggestion[]}} */
       const told = await this.api.json(`/api/scores/${run.id}/events?${query}`, { as: "video" });
@@ -140,7 +164,7 @@ export class Ghosts extends EventTarget {
 
   /** Suggestions that nobody has judged, in order of time. @returns {Ghost[]} */
   list() {
-    this.shown ??= unjudged(this.all, this.store.list(), this.toleranceUs);
+    this.shown ??= unjudged(this.all, this.store.list(), this.toleranceUs, this.tolerances);
     return this.shown;
   }
 

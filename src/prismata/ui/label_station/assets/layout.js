@@ -80,7 +80,8 @@ export function buildLayout(host) {
 
   const list = element("div", { class: "event-list" });
   const inspector = element("div", { class: "inspector" });
-  panes.events.append(list, inspector);
+  const remarks = element("div", { class: "remarks", "aria-live": "polite" });
+  panes.events.append(remarks, list, inspector);
   const root = element(
     "div",
     { class: "frame-of-station" },
@@ -93,7 +94,7 @@ export function buildLayout(host) {
   show("events");
   return {
     root, screen, video, rendition, trouble, holds, palette, transport, saved, undo, redo, fit, closer, wider, help, told,
-    suggestions, timeline, filmstrip, conflicts, panes, tabs, show, opened, list, inspector,
+    suggestions, timeline, filmstrip, conflicts, panes, tabs, show, opened, list, inspector, remarks,
   };
 }
 

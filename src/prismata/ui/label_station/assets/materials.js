@@ -3,7 +3,7 @@
 /** @typedef {import("./api.js").Api} Api */
 /**
  * @typedef {{name: string, codec: string, width: number, height: number, frame_count: number, duration_us: number, notes: string[],
- *   source: {playable: boolean, exact: boolean, reason: string}, proxy: boolean,
+ *   source: {playable: boolean, exact: boolean, reason: string}, proxy: boolean, prefers_proxy?: boolean,
  *   thumbs: {every_us: number, width: number, height: number, columns: number, rows: number, count: number, sprites: number} | null,
  *   waveform: {peaks_per_second: number} | null,
  *   preparing: {job_id: string, state: string, progress: number, note: string, message: string, eta_s: number | null} | null}} Material
@@ -78,8 +78,8 @@ export class Materials extends EventTarget {
  * @returns {{rendition: "source" | "proxy" | null, words: string}}
  */
 export function chooseRendition(material) {
-  const { source, proxy, codec } = material;
-  if (source.playable && source.exact) return { rendition: "source", words: `original, ${codec}` };
+  const { source, proxy, codec, prefers_proxy: prefers } = material;
+  if (source.playable && source.exact && !(proxy && prefers)) return { rendition: "source", words: `original, ${codec}` };
   if (proxy) return { rendition: "proxy", words: `proxy of ${codec}, same frames` };
   if (source.playable) return { rendition: "source", words: `original, ${codec}; frames are checked one by one` };
   return { rendition: null, words: `This video cannot be shown as it is: ${source.reason}.` };

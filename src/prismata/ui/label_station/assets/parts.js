@@ -14,6 +14,7 @@ import { showGuide } from "./panels/guide.js";
 import { HistoryPanel } from "./panels/history.js";
 import { Inspector } from "./panels/inspector.js";
 import { Palette } from "./panels/palette.js";
+import { Remarks } from "./panels/remarks.js";
 import { SaveState } from "./panels/save_state.js";
 import { SheetPanel } from "./panels/sheet.js";
 import { Transport } from "./panels/transport.js";
@@ -47,7 +48,8 @@ export function buildParts(station, frames) {
   const act = (/** @type {string} */ action) => void station.run(action);
   const told = (/** @type {string} */ words) => station.tell(words);
 
-  showGuide(ui.panes.guide, { ...data.domain, event_types: types });
+  const pictureUrl = (/** @type {string} */ name) => station.pictureUrl(name);
+  showGuide(ui.panes.guide, { ...data.domain, event_types: types }, pictureUrl);
   return {
     frames, keymap, lag, preferences, types, store, editing, marking, timeline,
     materials: new Materials(api, video),
@@ -58,6 +60,7 @@ export function buildParts(station, frames) {
     transport: new Transport(ui.transport, player, { run: act, keyOf, loop: () => act("loop") }),
     list: new EventList(ui.list, store, types),
     inspector: new Inspector(ui.inspector, store, types, frames),
+    remarks: new Remarks(ui.remarks, store, { load: () => api.json(`/api/labels/${video}/${data.domain.name}/remarks`) }),
     sheet: new SheetPanel(ui.panes.video, store, {
       user: data.user,
       durationUs: frames.durationUs,
@@ -83,7 +86,7 @@ export function buildParts(station, frames) {
         forget: () => lag.forget(),
       },
     }),
-    assist: new Assist(ui.suggestions, { api, store, timeline, video, domain: data.domain, keyOf, act, goTo, begin: () => editing.begin(), titleOf, told }),
+    assist: new Assist(ui.suggestions, { api, store, timeline, video, domain: data.domain, keyOf, act, goTo, begin: () => editing.begin(), titleOf, told, show: (us) => station.show(us), tell: (name, value) => station.page.told(name, value) }),
   };
 }
 

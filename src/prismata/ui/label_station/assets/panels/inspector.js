@@ -6,7 +6,7 @@ import { element, formatTime, icon, parseTime } from "../dom.js";
 /** @typedef {import("../frames.js").FrameTable} FrameTable */
 /**
  * @typedef {{name: string, title: string, kind: "choice" | "number" | "text" | "flag", choices: string[], guide: string}} Attribute
- * @typedef {{name: string, title: string, kind: string, color: string, key: string, guide: string, attributes: Attribute[]}} DeclaredType
+ * @typedef {{name: string, title: string, kind: string, color: string, key: string, guide: string, limits: string, pictures: {name: string, caption: string}[], attributes: Attribute[]}} DeclaredType
  */
 
 const REVIEW = [
