@@ -21,7 +21,7 @@ from prismata.testing.figures import (
 )
 from prismata.testing.scenes import Camera, Happening
 
-EXPECTED = {"segment_map_0.5": 0.5}
+EXPECTED = {"segment_map_0.5": 0.8}
 CAMERA = Camera()
 
 GROUND = 146.0

@@ -28,6 +28,7 @@ class Factory(Domain):
     name = "factory"
     title = "Factory"
     version = 1
+    replays = "none"
     guide = "Mark what the machine does, not what the lamp says; the lamp may be late."
     event_types = (
         EventType(

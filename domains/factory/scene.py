@@ -11,7 +11,7 @@ from prismata.testing.drawing import Canvas, Color, darker, mixed
 from prismata.testing.figures import SHIRTS, SKINS, pick
 from prismata.testing.scenes import Camera, Happening, act_at
 
-EXPECTED = {"segment_map_0.5": 0.5}
+EXPECTED = {"segment_map_0.5": 0.75}
 CAMERA = Camera(shake=0.3, flicker=0.04)
 
 BELT_Y = 126.0

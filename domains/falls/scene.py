@@ -24,7 +24,7 @@ from prismata.testing.figures import (
 )
 from prismata.testing.scenes import Camera, Happening, act_at
 
-EXPECTED = {"point_map_0.5s": 0.5}
+EXPECTED = {"point_map_0.5s": 0.8, "segment_map_0.5": 0.8}
 CAMERA = Camera(shake=0.0, flicker=0.05)
 
 CHAIR_X, BED_X = 58.0, 236.0

@@ -22,7 +22,7 @@ from prismata.testing.figures import (
 )
 from prismata.testing.scenes import Camera, Happening, act_at
 
-EXPECTED = {"segment_map_0.5": 0.5}
+EXPECTED = {"segment_map_0.5": 0.7}
 CAMERA = Camera(shake=0.4)
 
 GROUND = 150.0

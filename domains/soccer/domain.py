@@ -16,6 +16,7 @@ class Soccer(Domain):
     name = "soccer"
     title = "Soccer"
     version = 1
+    replays = "skip"
     guide = "Mark live play only; leave out replays, and mark one instant for each action."
     # Titles are the labels of SoccerNet's Labels-v2.json, so such a file needs no map.
     event_types = (

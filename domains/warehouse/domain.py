@@ -19,6 +19,7 @@ class Warehouse(Domain):
     name = "warehouse"
     title = "Warehouse"
     version = 1
+    replays = "none"
     guide = "Mark what happens in the marked aisle; the walkway beside it is no aisle."
     event_types = (
         EventType(

@@ -58,6 +58,13 @@ def film_domain(
         f"and {distractors.total()} things that only look like one ({_counted(distractors)})",
         markup=False,
     )
+    empty = sum(not video.events for video in filmed)
+    if empty:
+        notes.print(
+            f"{empty} {'video shows' if empty == 1 else 'videos show'} no event, so {LABELS} does "
+            "not name them: an import leaves them as never watched.",
+            soft_wrap=True,
+        )
     notes.print(
         f"Take them in: prismata ingest {to} --domain {name}\n"
         f"Label them:   prismata labels import {labels} --domain {name} --apply",

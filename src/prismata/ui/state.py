@@ -21,6 +21,8 @@ LABEL_AT = "label.at"
 LIBRARY_RAIL = "label.library"
 USER = "user"
 RESULT_TABLE = "analyze.table"
+RESULT_EVENT = "analyze.event"
+RESULT_ROW = "analyze.row"
 MISTAKE_TABLE = "train.mistakes"
 VIDEO_TABLE = "library.table"
 PLAYER = "player"
@@ -119,6 +121,11 @@ def _keep(key: str, widget: str) -> None:
 def select(key: str, value: str) -> None:
     """Choose something in the name of the user, for example the video just uploaded."""
     st.session_state[key] = value
+
+
+def threshold_key(model_id: str, event_type: str) -> str:
+    """Return the name of a threshold's slider: whoever moves it elsewhere moves the slider."""
+    return f"threshold:{model_id}:{event_type}"
 
 
 def notify(kind: NoticeKind, sentence: str) -> None:
