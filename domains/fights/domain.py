@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from prismata.domains import ClipSpec, Domain, EventType, GroupingRule, register_domain
+from prismata.domains import (
+    ClipSpec,
+    Domain,
+    EventType,
+    Exclusion,
+    GroupingRule,
+    Wording,
+    register_domain,
+)
 
 
 @register_domain
@@ -20,8 +28,11 @@ class Fights(Domain):
             "segment",
             hotkey="f",
             guide="From the first blow, kick or grab to the frame in which the last one lets go.",
+            min_seconds=0.3,
         ),
     )
+    relations = (Exclusion("fight", "fight"),)
+    wording = Wording("fight", "fights", "no fight was seen")
     clip = ClipSpec(target_fps=8, num_frames=8, window_stride=1, width=224, height=224)
     rules = {
         "fight": GroupingRule(

@@ -76,7 +76,7 @@ def test_rows_are_arranged_and_what_is_chosen_stays_while_they_change(
 def test_a_curve_grows_and_nothing_else_moves(page, server, bench, long_video, add_bundle):
     add_bundle()
     page.goto(f"{server.url}/analyze")
-    page.wait_for_function("() => window.__prismataPositions?.size > 0")
+    page.locator(".frame-of-station[data-ready]").wait_for()
     page.locator("video").evaluate("video => { video.mark = 'the same one' }")
     page.evaluate("scrollTo(0, 120)")
     page.get_by_role("button", name="Run detection").click()

@@ -156,6 +156,16 @@ test("an answer that comes after a later one is thrown away", async () => {
   assert.equal(ghosts.list().length, 1);
 });
 
+test("other rules are asked for once, and thresholds are among them", async () => {
+  const { ghosts, api } = await opened();
+  api.asked.length = 0;
+  const rules = { tap: { threshold: 0.4, min_gap_seconds: 2 } };
+  ghosts.setRules(rules);
+  ghosts.setRules(structuredClone(rules));
+  await new Promise((done) => setTimeout(done, 20));
+  assert.deepEqual(api.asked, ["/api/scores/run-1/events?tap=0.4&hold=0.5&tap.min_gap_seconds=2"]);
+});
+
 test("a failure is told and what is shown stays", async () => {
   const { ghosts, api } = await opened();
   api.json = async () => {

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from prismata.core.errors import NotFoundError
 from prismata.core.jobs import JobState
 from prismata.core.scores import ScoreTrack
+from prismata.core.time import format_time
 from prismata.media.scanning import scan
 from prismata.services import detect_model
 from prismata.services.detect import (
@@ -15,6 +17,7 @@ from prismata.services.detect import (
 )
 from prismata.services.regroup import regroup, used_rules
 from prismata.services.renditions import Renditions, rendition_key
+from prismata.services.workbench import Workbench
 
 
 @pytest.fixture
@@ -68,9 +71,11 @@ def test_a_run_finds_the_flashes_and_shows_them(open_page, bench, video, model, 
     assert run.runtime.split()[0] in ("onnxruntime", "openvino")
     assert run.runtime in page.words
     assert "peak" in page.words
-    _, drawn = page.component("timeline")
-    assert drawn["svg"].count("<title>detected: ") == len(flashes.events)
-    assert "no labels to compare with" in drawn["svg"]
+    assert not page.has("timeline"), "without labels there is no verdict"
+    _, told = page.component("label_station", "prismata.")
+    assert told["result"]["run"] == run.id
+    assert told["result"]["rules"]["flash"]["threshold"] == pytest.approx(0.5)
+    assert told["domain"]["name"] == "flashes"
     assert page.box("Video").value == video.id
 
 
@@ -170,9 +175,57 @@ def test_a_selected_event_is_shown_by_the_player(open_page, bench, video, model)
     run = detect(bench, video, model)
     page = open_page("analyze")
     page.select_rows(0, [1])
-    seek = page.component("player")[1]["seek"]
+    seek = page.component("label_station", "prismata.")[1]["result"]["seek"]
     event = regroup(bench, run, {}).events[1]
     assert abs(seek["us"] - event.start_us) < 40_000
+    assert f"Why A · Flash at {format_time(event.start_us)}" in page.words
+    assert "The score reached" in page.words
+    assert "filmstrip?first=" in page.test.get("html")[0].proto.body
+
+
+def test_an_event_chosen_in_the_station_is_explained(open_page, bench, video, model):
+    run = detect(bench, video, model)
+    first, second = regroup(bench, run, {}).events[:2]
+    page = open_page("analyze")
+    page.select_rows(0, [0])
+    assert f"at {format_time(first.start_us)}**" in page.words
+    chosen = {"event_type": "flash", "start_us": second.start_us, "end_us": second.end_us}
+    page.tell("label_station", {"ghost": chosen}, "prismata.")
+    assert f"at {format_time(second.start_us)}**" in page.words
+
+
+def test_a_threshold_dragged_on_the_curve_moves_the_slider(open_page, bench, video, model):
+    detect(bench, video, model)
+    page = open_page("analyze")
+    page.tell("label_station", {"threshold": {"event_type": "flash", "value": 0.8312}}, "prismata.")
+    assert page.test.slider[0].value == pytest.approx(0.83)
+    rules = page.component("label_station", "prismata.")[1]["result"]["rules"]
+    assert rules["flash"]["threshold"] == pytest.approx(0.83)
+
+
+def test_grouping_is_changed_without_a_model(open_page, bench, video, model, flashes):
+    detect(bench, video, model)
+    page = open_page("analyze")
+    gap = next(item for item in page.test.number_input if "join closer than" in item.label)
+    gap.set_value(60.0)
+    page.run()
+    assert len(flashes.events) > 1
+    assert "**1 event**" in page.words
+    rules = page.component("label_station", "prismata.")[1]["result"]["rules"]
+    assert rules["flash"]["min_gap_seconds"] == 60
+    assert len(bench.catalog.jobs.list(kind="detect")) == 1
+
+
+def test_without_the_plugin_a_result_is_still_shown(open_page, bench, video, model, monkeypatch):
+    detect(bench, video, model)
+
+    def gone(_bench, name):
+        raise NotFoundError(f"no domain {name!r}")
+
+    monkeypatch.setattr(Workbench, "domain", gone)
+    page = open_page("analyze")
+    assert page.has("player")
+    assert page.has("timeline")
 
 
 def test_results_can_be_taken_along(open_page, bench, video, model):
@@ -215,7 +268,7 @@ def test_a_video_that_arrives_by_upload_is_chosen(open_page, bench, video, model
     assert "Uneven is here" in page.words
 
 
-def test_the_player_shows_the_proxy_where_there_is_one(open_page, bench, video, model):
+def test_the_player_shows_the_proxy_where_there_is_one(open_page, bench, video):
     assert "rendition" not in open_page("analyze").component("player")[1]["url"]
     bench.storage.put(rendition_key(video, "material.json"), Renditions(proxy=True).to_json())
     url = open_page("analyze").component("player")[1]["url"]

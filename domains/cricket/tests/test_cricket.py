@@ -1,4 +1,4 @@
-"""The published checks for this domain, its rules, and how it counts balls and overs."""
+"""The published checks for this domain, its rules, how it counts overs, and its scene."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from prismata.domains import DescribedEvent, Domain, Event, check_labels, derive_events
 from prismata.testing.domain_contract import DomainContract
+from prismata.testing.scene_contract import SceneContract
 
 SECOND = 1_000_000
 
@@ -69,3 +70,7 @@ class TestCricket(DomainContract):
     def test_without_a_delivery_there_is_no_over(self, domain: Domain):
         derived = derive_events(domain, [], None)
         assert (derived.events, derived.failure) == ((), None)
+
+
+class TestCricketScene(SceneContract):
+    folder = Path(__file__).parents[1]

@@ -79,8 +79,8 @@ class ScoreRoutes:
         )
 
     async def _events(self, request: Request, run: DetectionRunRecord) -> Response:
-        thresholds = _thresholds(request)
-        found = await in_thread(lambda: self._desk.regroup(run, thresholds))
+        thresholds, grouping = _asked(request)
+        found = await in_thread(lambda: self._desk.regroup(run, thresholds, grouping=grouping))
         events = [
             {
                 "start_us": event.start_us,
@@ -98,21 +98,31 @@ class ScoreRoutes:
         )
 
 
-def _thresholds(request: Request) -> dict[str, float]:
-    """Return the thresholds that the query names."""
-    found: dict[str, float] = {}
-    for name, text in request.query_params.items():
-        if name == "token" and TOKEN_HEADER not in request.headers:
+def _asked(request: Request) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
+    """Return the thresholds and the other values of grouping rules that the query names.
+
+    `release=0.4` is a threshold, `release.min_gap_seconds=2` another field of its rule.
+    """
+    thresholds: dict[str, float] = {}
+    grouping: dict[str, dict[str, float]] = {}
+    for key, text in request.query_params.items():
+        if key == "token" and TOKEN_HEADER not in request.headers:
             continue
+        name, _, field = key.partition(".")
         try:
             value = float(text)
         except ValueError:
             value = math.nan
+        if field:
+            if not math.isfinite(value):
+                raise InvalidInputError(f"{key[:64]!r} has to be a number, not {text[:40]!r}")
+            grouping.setdefault(name, {})[field] = value
+            continue
         # Not a number compares as outside, too.
         if not 0 < value <= 1:
             raise InvalidInputError(
                 f"the threshold of {name[:64]!r} has to be a number above 0 and at most 1, "
                 f"not {text[:40]!r}"
             )
-        found[name] = value
-    return found
+        thresholds[name] = value
+    return thresholds, grouping

@@ -40,7 +40,7 @@ DomainOption = Annotated[str, typer.Option("--domain", help="Domain the labels b
 
 @app.command("import")
 def import_labels(
-    file: Annotated[Path, typer.Argument(help="CSV, or a classic label JSON.")],
+    file: Annotated[Path, typer.Argument(help="CSV, a classic label JSON, or a Labels-v2.json.")],
     domain: DomainOption,
     apply: Annotated[
         bool, typer.Option("--apply", help="Store it; without this the plan is only shown.")
@@ -71,7 +71,8 @@ def import_labels(
     """Show what a label file would bring; store it with --apply.
 
     The CSV has the columns video,label,kind,start_s,end_s (kind: point, segment, interval or
-    clip); the classic JSON has frames under "deliveries" and "false_positives".
+    clip); the classic JSON has frames under "deliveries" and "false_positives". A Labels-v2.json
+    of SoccerNet has its halves in the library as 1.mkv, 1_224p.mkv and the like.
     """
     mapping = parse_pairs(label_map or [], "--map") | dict.fromkeys(ignore or [], "")
     options = ImportOptions(domain, mapping, onset=tuple(onset or ()))

@@ -5,6 +5,7 @@ Request, all but the first and one of the last two optional::
     {"video": path, "video_sha256": hex, "timeline": path | null, "reader": "pyav",
      "threads": 0, "batch": 0, "runtime": "auto", "precision": "auto", "profile": "auto",
      "thresholds": {event type: 0.4}, "scores_path": path | null, "coarse": false,
+     "sketch_path": path | null,
      "cache": {"folder": path, "max_bytes": n} | null, "measure_floors": false,
      "bundle": folder                                             either a bundle or
      "foreign": {"path": file, "card": card JSON, "normalization": "imagenet"}}
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 
 from prismata.core.child import ChildReporter
 from prismata.core.modelcard import ModelCard
+from prismata.core.sketches import SketchBuilder
 from prismata.core.time import FrameTimeline
 from prismata.detection.bundle import CARD_FILE, LoadedModel, load_bundle
 from prismata.detection.feature_cache import FeatureCache, FeatureKey
@@ -42,6 +44,8 @@ from prismata.detection.scorers import BundleScorer, ForeignScorer, Scorer
 from prismata.media import scan
 from prismata.postprocess import Run
 
+SKETCHED_AT_ONCE = 1024
+"""Rows of kept features; they are mapped, and a whole film of them is not to be in memory."""
 OPTIONS_OF_A_MODEL = ("threads", "runtime", "precision", "profile", "batch")
 
 
@@ -93,9 +97,11 @@ def detect_with(
     """Handle a request with a model that is already open, whatever runtime drives it."""
     card = model.card.with_thresholds(request.get("thresholds") or {})
     detection = _Detection(request, reporter, card, model.runtime)
+    sketch = SketchBuilder(detection.plan.times_us, card.feature_size, model.encoder_key)
     cache = _open_cache(request)
     if cache is None:
-        return detection.run(BundleScorer(model, card, gate=card.motion_gate), model)
+        scorer = BundleScorer(model, card, gate=card.motion_gate, tap=sketch.append)
+        return detection.run(scorer, model, sketch)
     clip = card.clip
     key = FeatureKey(
         request["video_sha256"],
@@ -109,10 +115,15 @@ def detect_with(
     shape = (len(detection.plan), card.feature_size)
     features = cache.open(key, shape)
     if features is not None:
-        return detection.run_cached(BundleScorer(model, card), features)
+        return detection.run_cached(BundleScorer(model, card), features, sketch)
     with cache.writer(key, shape, optional=True) as writer:
-        scorer = BundleScorer(model, card, gate=card.motion_gate, tap=writer.append)
-        return detection.run(scorer, model)
+
+        def keep(rows: NDArray[np.float32]) -> None:
+            writer.append(rows)
+            sketch.append(rows)
+
+        scorer = BundleScorer(model, card, gate=card.motion_gate, tap=keep)
+        return detection.run(scorer, model, sketch)
 
 
 def _open_cache(request: dict[str, Any]) -> FeatureCache | None:
@@ -149,7 +160,12 @@ class _Detection:
             coarse=bool(self._settings["coarse"]),
         )
 
-    def run(self, scorer: Scorer, model: LoadedModel | None = None) -> dict[str, Any]:
+    def run(
+        self,
+        scorer: Scorer,
+        model: LoadedModel | None = None,
+        sketch: SketchBuilder | None = None,
+    ) -> dict[str, Any]:
         """Decode, encode and score; measure the floors if asked to."""
         meter = None
         if self._request.get("measure_floors"):
@@ -163,12 +179,14 @@ class _Detection:
             duration_us=self._timeline.duration_us,
             listeners=self._listeners(),
         )
-        result = self._result(output)
+        result = self._result(output, sketch)
         if meter is not None:
             result["profile"] = meter.measure(output, self._reporter.progress)
         return result
 
-    def run_cached(self, scorer: BundleScorer, features: NDArray[np.float32]) -> dict[str, Any]:
+    def run_cached(
+        self, scorer: BundleScorer, features: NDArray[np.float32], sketch: SketchBuilder
+    ) -> dict[str, Any]:
         """Score features that an earlier run has kept."""
         self._start(from_cache=True)
         output = run_on_features(
@@ -178,7 +196,9 @@ class _Detection:
             duration_us=self._timeline.duration_us,
             listeners=self._listeners(),
         )
-        return self._result(output)
+        for start in range(0, len(features), SKETCHED_AT_ONCE):
+            sketch.append(features[start : start + SKETCHED_AT_ONCE])
+        return self._result(output, sketch)
 
     def _batches(self) -> FrameBatches:
         clip = self._card.clip
@@ -210,9 +230,11 @@ class _Detection:
             on_scores=ScoreFeed(reporter.scores).push,
         )
 
-    def _result(self, output: PipelineOutput) -> dict[str, Any]:
+    def _result(self, output: PipelineOutput, sketch: SketchBuilder | None) -> dict[str, Any]:
         if self._request.get("scores_path"):
             output.track.save(Path(self._request["scores_path"]))
+        if sketch is not None and self._request.get("sketch_path"):
+            sketch.finish().save(Path(self._request["sketch_path"]))
         return build_result(
             output,
             card=self._card,

@@ -305,6 +305,7 @@ def _child_request(
         "threads": settings.detect_threads,
         "thresholds": dict(job.params["thresholds"]),
         "scores_path": str(folder / "scores.npz"),
+        "sketch_path": str(folder / "sketch.npz"),
         "runtime": asked["runtime"],
         "precision": asked["precision"],
         "coarse": asked["coarse"],

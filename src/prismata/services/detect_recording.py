@@ -15,6 +15,7 @@ from prismata.core.events import Event
 from prismata.core.jobs import JobLease
 from prismata.core.protocol import Message
 from prismata.services.admission import Admission
+from prismata.services.review_novelty import sketch_key
 from prismata.services.workbench import Workbench
 
 logger = logging.getLogger(__name__)
@@ -116,6 +117,9 @@ class Recording:
         scores_key, result_key = f"{prefix}scores.npz", f"{prefix}result.json"
         bench.storage.put_file(scores_key, Path(self._request["scores_path"]))
         bench.storage.put(result_key, json.dumps(result, indent=1).encode())
+        sketch = self._request.get("sketch_path")
+        if sketch and Path(sketch).is_file():  # foreign models have no features to make one of
+            bench.storage.put_file(sketch_key(run.id), Path(sketch))
         events = [event_from_result(raw) for raw in result["events"]]
         bench.catalog.detections.finish(
             run.id,

@@ -27,9 +27,11 @@ from prismata.domains import Domain
 from prismata.formats import (
     ExportVideo,
     ImportPlan,
+    is_labels_v2,
     plan_import,
     read_classic_json,
     read_events_csv,
+    read_labels_v2,
     write_classic_json,
     write_events_csv,
     write_events_json,
@@ -53,7 +55,8 @@ class ImportOptions:
     """Label in the file → event type; the empty string ignores the label."""
     onset: Collection[str] = ()
     """Point event types for which a segment's start is the event."""
-    file_format: Literal["auto", "csv", "classic"] = "auto"
+    file_format: Literal["auto", "csv", "classic", "labels-v2"] = "auto"
+    """What the file is; by default as its name and content say. `labels-v2` is SoccerNet's."""
     event_type: str = ""
     """For the classic JSON, which names no label: the event type of its deliveries."""
 
@@ -96,9 +99,14 @@ def plan_label_import(bench: Workbench, path: Path, options: ImportOptions) -> I
         )
     data = path.read_bytes()
     chosen = options.file_format
-    if chosen == "auto":
-        chosen = "classic" if path.suffix.lower() == ".json" else "csv"
-    if chosen == "classic":
+    if chosen == "auto" and path.suffix.lower() != ".json":
+        chosen = "csv"
+    elif chosen == "auto":
+        chosen = "labels-v2" if is_labels_v2(data) else "classic"
+    library = _Library(bench)
+    if chosen == "labels-v2":
+        table = read_labels_v2(data, path.name, videos=tuple(library))
+    elif chosen == "classic":
         table = read_classic_json(
             data, path.name, label=options.event_type or domain.event_types[0].name
         )
@@ -106,7 +114,7 @@ def plan_label_import(bench: Workbench, path: Path, options: ImportOptions) -> I
         table = read_events_csv(data, path.name)
     return plan_import(
         table.rows,
-        _Library(bench),
+        library,
         domain.event_types,
         label_map=options.label_map,
         onset=options.onset,

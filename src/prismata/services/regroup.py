@@ -1,13 +1,14 @@
-"""Regrouping: other thresholds on a finished run, from its stored scores, without any model."""
+"""Regrouping: other rules on a finished run, from its stored scores, without any model."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from prismata.catalog import DetectionRunRecord
+from prismata.core.errors import InvalidInputError
 from prismata.core.events import Event, EventType
 from prismata.core.modelcard import ModelCard
 from prismata.core.recipes import GroupingRule
@@ -19,15 +20,20 @@ from prismata.services.workbench import Workbench
 
 @dataclass(frozen=True, slots=True)
 class Regrouped:
-    """The events of one run under given thresholds, with everything they follow from."""
+    """The events of one run under given rules, with everything they follow from."""
 
     events: tuple[Event, ...]
     track: ScoreTrack
     event_types: tuple[EventType, ...]
-    thresholds: dict[str, float]
-    """Event type → threshold that was used here."""
+    rules: dict[str, GroupingRule]
+    """Event type → rule that was used here."""
     calibration: dict[str, dict[str, Any]]
     """Event type → what its scores mean, of the model card."""
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """Event type → threshold that was used here."""
+        return {name: rule.threshold for name, rule in self.rules.items()}
 
 
 def used_rules(bench: Workbench, run: DetectionRunRecord) -> dict[str, GroupingRule]:
@@ -44,23 +50,31 @@ def regroup(
     run: DetectionRunRecord,
     thresholds: Mapping[str, float],
     *,
+    grouping: Mapping[str, Mapping[str, float]] | None = None,
     track: ScoreTrack | None = None,
 ) -> Regrouped:
     """Group a finished run's stored scores anew.
 
+    What is not named stays as the run had it.
+
     Args:
         bench: The workbench.
         run: A run that succeeded.
-        thresholds: Event type → threshold in (0, 1]; those not named stay as the run had them.
+        thresholds: Event type → threshold in (0, 1].
+        grouping: Event type → field of its `GroupingRule` → another value.
         track: The run's scores, where somebody holds them already; by default they are loaded.
 
     Raises:
         NotFoundError: If the run has no stored scores.
-        InvalidInputError: If an event type is unknown or a threshold is out of range.
+        InvalidInputError: If an event type is unknown or a value is out of range.
     """
     card = _card(bench, run)
-    before = {name: rule.threshold for name, rule in used_rules(bench, run).items()}
-    rules = card.with_thresholds({**before, **thresholds}).rules
+    changes = {name: dict(values) for name, values in (grouping or {}).items()}
+    for name, threshold in thresholds.items():
+        changes.setdefault(name, {})["threshold"] = threshold
+    # Events were grouped by the rules of the run; the card's may have come after it.
+    before = {**card.rules, **used_rules(bench, run)}
+    rules = changed_rules({name: before[name] for name in card.event_names}, changes)
     track = load_scores(bench, run) if track is None else track
     duration_us = bench.catalog.videos.get(run.video_id).duration_us
     events = group_events(track, card.event_types, rules, duration_us=duration_us)
@@ -68,9 +82,35 @@ def regroup(
         tuple(events),
         track,
         card.event_types,
-        {name: rule.threshold for name, rule in rules.items()},
+        rules,
         card.calibration,
     )
+
+
+def changed_rules(
+    rules: Mapping[str, GroupingRule], changes: Mapping[str, Mapping[str, float]]
+) -> dict[str, GroupingRule]:
+    """Return rules of which some values are others.
+
+    Args:
+        rules: Event type → rule.
+        changes: Event type → field of its rule → value.
+
+    Raises:
+        InvalidInputError: If an event type or a field is unknown, or a value is out of range.
+    """
+    known = {item.name for item in fields(GroupingRule)}
+    for name, values in changes.items():
+        if name not in rules:
+            raise InvalidInputError(
+                f"the model has no event type {name!r}; it has {', '.join(rules)}"
+            )
+        for field in values:
+            if field not in known:
+                raise InvalidInputError(
+                    f"a grouping rule has no {field!r}; it has {', '.join(sorted(known))}"
+                )
+    return {name: replace(rule, **changes.get(name, {})) for name, rule in rules.items()}
 
 
 def _card(bench: Workbench, run: DetectionRunRecord) -> ModelCard:

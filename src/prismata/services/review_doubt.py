@@ -1,8 +1,9 @@
 """Doubt: how much a person's answer about a candidate event would teach, and why.
 
 Doubts of several kinds add up as independent chances do: `1 - (1 - w1 x1)(1 - w2 x2) …`. A score at
-the threshold, edges that are not clear, another model that disagrees, and a recording of which
-nothing is labelled yet: each says something else, and a person is told which.
+the threshold, edges that are not clear, another model that disagrees, pictures unlike any that are
+labelled, and a recording of which nothing is labelled yet: each says something else, and a person
+is told which.
 """
 
 from __future__ import annotations
@@ -19,9 +20,15 @@ from prismata.core.scores import ScoreTrack
 from prismata.core.time import TimeSpan
 from prismata.evaluation import confidence_of
 
-DoubtKind = Literal["score", "edges", "models", "place"]
+DoubtKind = Literal["score", "edges", "models", "place", "novelty"]
 
-WEIGHTS: dict[DoubtKind, float] = {"score": 1.0, "models": 0.7, "edges": 0.4, "place": 0.3}
+WEIGHTS: dict[DoubtKind, float] = {
+    "score": 1.0,
+    "models": 0.7,
+    "edges": 0.4,
+    "novelty": 0.4,
+    "place": 0.3,
+}
 """The score's own doubt leads; the others raise what it leaves open."""
 WORTH_SAYING = 0.3
 """A part of the doubt that is smaller is no reason to show it."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from prismata.catalog import (
     DetectionRunRecord,
     EventRecord,
     ModelRecord,
+    SheetRecord,
     VideoRecord,
 )
 from prismata.core.coverage import CoverageSpan, known_spans, unknown_spans
@@ -25,6 +27,7 @@ from prismata.core.events import Event
 from prismata.core.jobs import JobState
 from prismata.core.modelcard import ModelCard
 from prismata.core.scores import ScoreTrack
+from prismata.core.sketches import FeatureSketch
 from prismata.core.time import TimeSpan, to_us
 from prismata.evaluation.remainder import Stratum
 from prismata.evaluation.thresholds import LOWEST_THRESHOLD
@@ -41,6 +44,7 @@ from prismata.services.review_doubt import (
     entropy,
     probability,
 )
+from prismata.services.review_novelty import LabelledLooks, labelled_looks, load_sketch
 from prismata.services.workbench import Workbench
 
 STRETCH_US = 5_000_000
@@ -90,6 +94,8 @@ class LookedAt:
     thresholds: dict[str, float]
     calibration: dict[str, dict[str, Any]]
     """Of the model card."""
+    sketch: FeatureSketch | None
+    """What its video looks like to the model; older runs left none."""
 
 
 class RunShelf:
@@ -97,6 +103,7 @@ class RunShelf:
 
     def __init__(self, bench: Workbench) -> None:
         self._bench = bench
+        self._looks: dict[str, tuple[object, LabelledLooks | None]] = {}
         self._kept: OrderedDict[str, LookedAt] = OrderedDict()
         self._open: OrderedDict[str, tuple[object, tuple[ReviewItem, ...]]] = OrderedDict()
         self._lock = Lock()
@@ -120,6 +127,18 @@ class RunShelf:
                 self._open.popitem(last=False)
         return made
 
+    def looks(
+        self, model_id: str, state: object, make: Callable[[], LabelledLooks | None]
+    ) -> LabelledLooks | None:
+        """Return what labelled time looks like to a model; made anew where `state` is another."""
+        with self._lock:
+            known = self._looks.get(model_id)
+        if known is None or known[0] != state:
+            known = state, make()
+            with self._lock:
+                self._looks[model_id] = known
+        return known[1]
+
     def get(self, run: DetectionRunRecord) -> LookedAt:
         """Return a finished run with its candidates.
 
@@ -139,7 +158,8 @@ class RunShelf:
         found = candidate_events(track, card.event_types, rules, duration_us=duration_us)
         kept = tuple(item for item in found if (item.score or 0.0) >= LOWEST_THRESHOLD)
         thresholds = {name: rule.threshold for name, rule in rules.items()}
-        looked = LookedAt(run, track, kept, thresholds, card.calibration)
+        sketch = load_sketch(bench, run)
+        looked = LookedAt(run, track, kept, thresholds, card.calibration, sketch)
         with self._lock:
             self._kept[run.id] = looked
             while len(self._kept) > KEPT_RUNS:
@@ -165,7 +185,9 @@ def open_items(bench: Workbench, shelf: RunShelf, model: ModelRecord) -> list[Re
     places = labelled_places(labels, videos)
     others = _newest_of_others(bench, model)
     items: list[ReviewItem] = []
-    for run in newest_runs(bench, model):
+    runs = newest_runs(bench, model)
+    looks_state, looks = _labelled_looks(bench, shelf, model, runs, labels, sheets)
+    for run in runs:
         video, sheet = videos[run.video_id], sheets.get(run.video_id)
         about = _About(
             bench=bench,
@@ -179,10 +201,44 @@ def open_items(bench: Workbench, shelf: RunShelf, model: ModelRecord) -> list[Re
             tolerances_us=domain.tolerances_us(),
             is_new_place=video.group_name not in places,
             other_run=others.get(video.id),
+            looks=looks,
+            looks_state=looks_state,
         )
         # Every change of labels or coverage gives the sheet another number.
         items += shelf.open_in(run.id, about.state(0 if sheet is None else sheet.seq), about.items)
     return items
+
+
+def _labelled_looks(
+    bench: Workbench,
+    shelf: RunShelf,
+    model: ModelRecord,
+    runs: Sequence[DetectionRunRecord],
+    labels: Mapping[str, Sequence[EventRecord]],
+    sheets: Mapping[str, SheetRecord],
+) -> tuple[object, LabelledLooks | None]:
+    """Return what labelled time looks like to a model, and what that follows from.
+
+    Every decision labels a little more, and hardly changes what is new: it is looked at again when
+    other videos have labels, or a fifth more labels are there.
+    """
+    taught = [run for run in runs if run.video_id in labels]
+    count = sum(len(labels[run.video_id]) for run in taught)
+    state = tuple(run.id for run in taught), round(math.log(count + 1) / math.log(1.2))
+
+    def make() -> LabelledLooks | None:
+        known = []
+        for run in taught:
+            sketch = shelf.get(run).sketch
+            if sketch is not None:
+                video = bench.catalog.videos.get(run.video_id)
+                sheet = sheets.get(video.id)
+                coverage = () if sheet is None else sheet.coverage
+                spans = known_time(bench, video, model.domain, coverage, labels[video.id])
+                known.append((sketch, spans))
+        return labelled_looks(known)
+
+    return state, shelf.looks(model.id, state, make)
 
 
 def newest_runs(bench: Workbench, model: ModelRecord) -> list[DetectionRunRecord]:
@@ -268,6 +324,8 @@ class _About:
     """By event type; `tolerance_us` is that of types that the domain does not declare any more."""
     is_new_place: bool
     other_run: DetectionRunRecord | None
+    looks: LabelledLooks | None
+    looks_state: object
 
     @property
     def looked(self) -> LookedAt:
@@ -286,7 +344,7 @@ class _About:
         """Return what the items depend on; `seq` is the number of the last change of labels."""
         other = "" if self.other_run is None else self.other_run.id
         tolerances = (self.tolerance_us, *sorted(self.tolerances_us.items()))
-        return seq, len(self.labels), other, self.is_new_place, tolerances
+        return seq, len(self.labels), other, self.is_new_place, tolerances, self.looks_state
 
     def items(self) -> tuple[ReviewItem, ...]:
         """Return everything that is open."""
@@ -329,6 +387,8 @@ class _About:
             "edges": share * edge_doubt(event, looked.track, tolerance_us=self._own_us(event)),
             "place": share * float(self.is_new_place),
         }
+        if self.looks is not None:
+            parts["novelty"] = share * self.looks.novelty(looked.sketch, event.span)
         if other is not None and event.event_type in other.thresholds:
             parts["models"] = disagreement(
                 event,

@@ -161,14 +161,21 @@ class ScoreDesk:
             "levels": len(curves.pyramid.levels),
         }
 
-    def regroup(self, run: DetectionRunRecord, thresholds: Mapping[str, float]) -> Regrouped:
-        """Group a run's scores anew, from memory.
+    def regroup(
+        self,
+        run: DetectionRunRecord,
+        thresholds: Mapping[str, float],
+        *,
+        grouping: Mapping[str, Mapping[str, float]] | None = None,
+    ) -> Regrouped:
+        """Group a run's scores anew, from memory; see `regroup`.
 
         Raises:
             NotFoundError: If the run has no scores.
-            InvalidInputError: If an event type is unknown or a threshold is out of range.
+            InvalidInputError: If an event type is unknown or a value is out of range.
         """
-        return regroup(self._bench, run, thresholds, track=self.curves(run).track)
+        track = self.curves(run).track
+        return regroup(self._bench, run, thresholds, grouping=grouping, track=track)
 
     def _build(self, run: DetectionRunRecord) -> RunCurves:
         track = load_scores(self._bench, run)

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import streamlit as st
 
+from prismata.domains import CheckResult, Domain
 from prismata.services.access import Scope
 from prismata.ui.context import signed_token, signed_url
 
@@ -20,6 +21,8 @@ LABEL_AT = "label.at"
 LIBRARY_RAIL = "label.library"
 USER = "user"
 RESULT_TABLE = "analyze.table"
+RESULT_EVENT = "analyze.event"
+RESULT_ROW = "analyze.row"
 MISTAKE_TABLE = "train.mistakes"
 VIDEO_TABLE = "library.table"
 PLAYER = "player"
@@ -69,6 +72,7 @@ COMPARE_SHOWN = "compare.shown"
 COMPARE_TABLE = "compare.table"
 COMPARED = "compare.result"
 
+_VERDICTS = "domains.verdicts"
 _NOTICES = "notices"
 _ADDRESSES = "addresses"
 
@@ -117,6 +121,11 @@ def _keep(key: str, widget: str) -> None:
 def select(key: str, value: str) -> None:
     """Choose something in the name of the user, for example the video just uploaded."""
     st.session_state[key] = value
+
+
+def threshold_key(model_id: str, event_type: str) -> str:
+    """Return the name of a threshold's slider: whoever moves it elsewhere moves the slider."""
+    return f"threshold:{model_id}:{event_type}"
 
 
 def notify(kind: NoticeKind, sentence: str) -> None:
@@ -187,3 +196,15 @@ def selected_rows(key: str) -> list[int]:
     table: Any = st.session_state.get(key)
     rows: list[int] = list(table["selection"]["rows"]) if table else []
     return rows
+
+
+def keep_verdicts(domain: Domain, verdicts: list[CheckResult]) -> None:
+    """Keep what the checks say of a domain as it is now."""
+    st.session_state.setdefault(_VERDICTS, {})[domain.name] = (domain, verdicts)
+
+
+def verdicts(domain: Domain) -> list[CheckResult]:
+    """Return what the checks said of this domain; empty if it was not checked as it is now."""
+    kept: dict[str, tuple[Domain, list[CheckResult]]] = st.session_state.get(_VERDICTS, {})
+    checked, said = kept.get(domain.name, (None, []))
+    return said if checked is domain else []

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from prismata.core.time import FrameTimeline
+
+
+@dataclass(frozen=True, slots=True)
+class Seek:
+    """An instant that a player is to show, once per id."""
+
+    us: int
+    id: str
 
 
 def middle_of_frame(timeline: FrameTimeline, time_us: int) -> int:

@@ -62,6 +62,19 @@ def test_the_events_follow_the_thresholds(get, flashes):
     assert get("/events").json()["thresholds"] == get("").json()["thresholds"]
 
 
+def test_other_fields_of_a_rule_group_anew_too(get, flashes):
+    apart = get("/events?flash=0.4").json()["events"]
+    joined = get("/events?flash=0.4&flash.min_gap_seconds=60").json()["events"]
+    assert (len(apart), len(joined)) == (len(flashes.events), 1)
+    for query, words in (
+        ("flash.min_gap_seconds=x", "has to be a number"),
+        ("flash.min_gap_seconds=-1", "must lie in 0..3600"),
+        ("flash.colour=1", "a grouping rule has no 'colour'"),
+    ):
+        answer = get(f"/events?{query}")
+        assert (answer.status_code, words in answer.json()["error"]) == (400, True), query
+
+
 @pytest.mark.parametrize("value", ["0", "-1", "1.01", "nan", "inf", "x", ""])
 def test_a_threshold_that_is_none_is_refused_in_words(get, value):
     answer = get(f"/events?flash={value}")

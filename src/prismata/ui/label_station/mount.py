@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
 
 from prismata.catalog import VideoRecord
 from prismata.core.events import EventType
+from prismata.core.recipes import GroupingRule
 from prismata.core.time import to_us
 from prismata.domains import Domain, GuidePicture
 from prismata.ui import state
+from prismata.ui.times import Seek
 
 _PACKAGE = "prismata"
 
@@ -27,24 +29,66 @@ def mount_station(
         user: Who labels; part of what the permissions say.
         at_us: The instant that a link led to; the station goes there once.
     """
-    subject = f"{video.id}/{domain.name}/{user}"
-    _mount(
-        "label_station",
-        "index.js",
-        data={
-            "user": user,
-            "video": {"id": video.id, "name": video.name, "codec": video.codec},
-            "domain": _describe(domain),
-            "at_us": at_us,
-            "tokens": {
-                "video": state.permission("video", video.id),
-                "labels": state.permission("labels", subject),
-                "annotator": state.permission("annotator", user),
-                "guide": state.permission("guide", domain.name),
+    _mount_station(video, domain, user, more={"at_us": at_us})
+
+
+def mount_result(
+    video: VideoRecord,
+    domain: Domain,
+    user: str,
+    *,
+    run: str | None,
+    rules: Mapping[str, GroupingRule],
+    seek: Seek | None,
+    on_threshold: Callable[[str, float], None],
+    on_event: Callable[[str, int, int], None],
+) -> None:
+    """Show the station beside a result: player, curves with thresholds to drag, events to judge.
+
+    Args:
+        video: What was looked at.
+        domain: Of the model.
+        user: Who looks; part of what the permissions say.
+        run: Id of a finished run; None while there is none.
+        rules: Event type → rule by which its scores are grouped now.
+        seek: Where the page wants the station to go, once per id.
+        on_threshold: Gets an event type and the threshold that somebody dragged.
+        on_event: Gets type, start and end (microseconds) of the event that somebody chose.
+    """
+
+    def told(name: str, act: Callable[[dict[str, Any]], None]) -> Callable[[], None]:
+        def run_it() -> None:
+            if value := st.session_state[state.LABEL_STATION].get(name):
+                act(value)
+
+        return run_it
+
+    _mount_station(
+        video,
+        domain,
+        user,
+        more={
+            "at_us": None,
+            "result": {
+                "run": run,
+                "rules": {
+                    name: {
+                        "threshold": rule.threshold,
+                        "min_gap_seconds": rule.min_gap_seconds,
+                        "min_seconds": rule.min_seconds,
+                    }
+                    for name, rule in rules.items()
+                },
+                "seek": {"us": seek.us, "id": seek.id} if seek else None,
             },
         },
-        # A new value only asks for another run, in which the permissions are made anew.
-        on_expired_change=state.forget_permissions,
+        on_threshold_change=told(
+            "threshold", lambda value: on_threshold(value["event_type"], value["value"])
+        ),
+        on_ghost_change=told(
+            "ghost",
+            lambda value: on_event(value["event_type"], value["start_us"], value["end_us"]),
+        ),
     )
 
 
@@ -110,6 +154,36 @@ def mount_review(domain: Domain, user: str, *, model: str) -> None:
             "token": state.permission("review", f"{domain.name}/{user}"),
         },
         on_expired_change=state.forget_permissions,
+    )
+
+
+def _mount_station(
+    video: VideoRecord,
+    domain: Domain,
+    user: str,
+    *,
+    more: Mapping[str, Any],
+    **handlers: Callable[[], None],
+) -> None:
+    subject = f"{video.id}/{domain.name}/{user}"
+    _mount(
+        "label_station",
+        "index.js",
+        data={
+            "user": user,
+            "video": {"id": video.id, "name": video.name, "codec": video.codec},
+            "domain": _describe(domain),
+            "tokens": {
+                "video": state.permission("video", video.id),
+                "labels": state.permission("labels", subject),
+                "annotator": state.permission("annotator", user),
+                "guide": state.permission("guide", domain.name),
+            },
+            **more,
+        },
+        # A new value only asks for another run, in which the permissions are made anew.
+        on_expired_change=state.forget_permissions,
+        **handlers,
     )
 
 

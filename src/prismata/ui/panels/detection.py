@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import streamlit as st
@@ -18,9 +18,8 @@ from prismata.ui.context import workbench
 from prismata.ui.panels.event_table import show_event_table
 from prismata.ui.panels.notices import guarded, plain, show_notice
 from prismata.ui.panels.outputs import show_run_outputs
-from prismata.ui.panels.player import Seek
 from prismata.ui.panels.progress import show_progress
-from prismata.ui.times import middle_of_frame
+from prismata.ui.times import Seek, middle_of_frame
 
 _REFRESH_SECONDS = 1.0
 _KEPT_ON_CANCEL = "Cancelling keeps no result of this run; labels and earlier results stay."
@@ -54,11 +53,14 @@ def show_running(run: DetectionRunRecord) -> None:
 
 
 def load_detection(
-    video: VideoRecord, run: DetectionRunRecord, thresholds: dict[str, float]
+    video: VideoRecord,
+    run: DetectionRunRecord,
+    thresholds: Mapping[str, float],
+    grouping: Mapping[str, Mapping[str, float]] | None = None,
 ) -> Result:
-    """Return a finished run under the given thresholds, and what people labelled there."""
+    """Return a finished run under the given rules, and what people labelled there."""
     bench = workbench()
-    found = regroup(bench, run, thresholds)
+    found = regroup(bench, run, thresholds, grouping=grouping)
     model = bench.catalog.models.get(run.model_id)
     known = {item.name for item in found.event_types}
     labels = bench.catalog.events.list(video_id=video.id, domain=model.domain, origin="annotation")
@@ -70,8 +72,8 @@ def load_detection(
     return Result(run, found, truth)
 
 
-def show_events(video: VideoRecord, result: Result) -> Seek | None:
-    """Show what was found as a table with downloads; return where the player is to go."""
+def show_events(video: VideoRecord, result: Result) -> int | None:
+    """Show what was found as a table with downloads; return the position of the chosen event."""
     run, found = result.run, result.found
     domain = domain_of_run(workbench(), run)
     words = domain.wording if domain else Wording()
@@ -94,11 +96,14 @@ def show_events(video: VideoRecord, result: Result) -> Seek | None:
     with st.expander("Where this comes from", icon=":material/account_tree:"):
         for sentence in model_lineage(workbench(), run.model_id).sentences():
             st.markdown(plain(sentence))
-    if not rows:
-        return None
-    event = found.events[rows[0]]
+    return rows[0] if rows else None
+
+
+def seek_to(video: VideoRecord, result: Result, row: int) -> Seek:
+    """Return where a player is to go for the event in a row of the table."""
+    event = result.found.events[row]
     middle = middle_of_frame(workbench().timeline(video), event.start_us)
-    return Seek(middle, f"{run.id}:{event.start_us}:{event.event_type}")
+    return Seek(middle, f"{result.run.id}:{event.start_us}:{event.event_type}")
 
 
 def _show_derived(derived: DerivedFound, others: Sequence[EventType]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -12,18 +11,10 @@ from prismata.services.renditions import load_renditions
 from prismata.ui import state
 from prismata.ui.context import workbench
 from prismata.ui.panels.component import mount
-from prismata.ui.times import middle_of_frame
+from prismata.ui.times import Seek, middle_of_frame
 
 _LEAD_US = 1_000_000
 """What leads to an event says more than its instant; the player begins so long before it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Seek:
-    """An instant that the player is to show, once per id."""
-
-    us: int
-    id: str
 
 
 def show_player(video: VideoRecord, *, seek: Seek | None = None) -> None:

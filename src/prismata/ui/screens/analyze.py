@@ -11,16 +11,21 @@ from prismata.core.errors import UserError
 from prismata.core.jobs import JobState
 from prismata.core.modelcard import ModelCard
 from prismata.services.detect import DetectRequest, prepare_detection, start_detection
-from prismata.services.known_time import unknown_time
+from prismata.ui import state
 from prismata.ui.context import workbench
-from prismata.ui.panels.detection import Result, load_detection, show_events, show_running
-from prismata.ui.panels.live import show_live
+from prismata.ui.panels.detection import (
+    Result,
+    load_detection,
+    seek_to,
+    show_events,
+    show_running,
+)
 from prismata.ui.panels.notices import plain, refuse, show_waiting_notices
 from prismata.ui.panels.pickers import pick_model, pick_video
-from prismata.ui.panels.player import Seek, show_player
 from prismata.ui.panels.progress import show_end
-from prismata.ui.panels.timeline import show_timeline
+from prismata.ui.panels.result_view import choose_row, show_result_view
 from prismata.ui.panels.upload import show_upload
+from prismata.ui.times import Seek
 
 
 def show() -> None:
@@ -43,12 +48,7 @@ def show() -> None:
         with st.expander("Add videos", icon=":material/add:"):
             show_upload(video.domain)
     with left:
-        show_player(video, seek=seek)
-        if model is not None:
-            show_live(video, model)
-        if result is not None:
-            unknown = unknown_time(workbench(), video, model.domain) if model else ()
-            show_timeline(video, result.found, result.truth, unknown)
+        show_result_view(video, model, result, seek)
 
 
 def _show_model(video: VideoRecord, model: ModelRecord) -> tuple[Result | None, Seek | None]:
@@ -56,6 +56,7 @@ def _show_model(video: VideoRecord, model: ModelRecord) -> tuple[Result | None, 
     card = ModelCard.from_json(json.dumps(model.card))
     runs = workbench().catalog.detections.list(video_id=video.id, model_id=model.id)
     thresholds = _show_thresholds(model, card)
+    grouping = _show_grouping(model, card)
     finished = next((run for run in runs if run.state is JobState.SUCCEEDED), None)
     st.button(
         "Run detection",
@@ -71,8 +72,12 @@ def _show_model(video: VideoRecord, model: ModelRecord) -> tuple[Result | None, 
         return None, None
     if finished is not runs[0]:
         st.caption(f"Below is the result of {finished.created_at:%Y-%m-%d %H:%M} UTC.")
-    result = load_detection(video, finished, thresholds)
-    return result, show_events(video, result)
+    result = load_detection(video, finished, thresholds, grouping)
+    row = show_events(video, result)
+    if row is None:
+        return result, None
+    choose_row(result, row)
+    return result, seek_to(video, result, row)
 
 
 def _show_thresholds(model: ModelRecord, card: ModelCard) -> dict[str, float]:
@@ -85,10 +90,40 @@ def _show_thresholds(model: ModelRecord, card: ModelCard) -> dict[str, float]:
             max_value=0.99,
             value=min(0.99, max(0.01, round(card.rules[item.name].threshold, 2))),
             step=0.01,
-            key=f"threshold:{model.id}:{item.name}",
-            help="Scores below it are no events. Moving it groups a finished run anew, at once.",
+            key=state.threshold_key(model.id, item.name),
+            help="Scores below it are no events. Moving it, here or on the curve, groups a "
+            "finished run anew, at once.",
         )
     return thresholds
+
+
+def _show_grouping(model: ModelRecord, card: ModelCard) -> dict[str, dict[str, float]]:
+    """Let people change how scores become events; return what differs from the model's rules."""
+    changed: dict[str, dict[str, float]] = {}
+    with st.expander("Grouping", icon=":material/join_inner:"):
+        for item in card.event_types:
+            fields = {"min_gap_seconds": "join closer than (s)"}
+            if item.kind == "segment":
+                fields["min_seconds"] = "shortest (s)"
+            columns = st.columns(2)
+            for column, (field, words) in zip(columns, fields.items(), strict=False):
+                usual = float(getattr(card.rules[item.name], field))
+                value = column.number_input(
+                    f"{plain(item.title)}: {words}",
+                    min_value=0.0,
+                    max_value=3600.0,
+                    value=usual,
+                    step=0.1,
+                    format="%.2f",
+                    key=f"grouping:{model.id}:{item.name}:{field}",
+                )
+                if value != usual:
+                    changed.setdefault(item.name, {})[field] = value
+        st.caption(
+            "Groups the finished run anew, without the model: what is shown, explained and "
+            "downloaded here. New runs keep the model's own grouping."
+        )
+    return changed
 
 
 def _show_run_state(runs: list[DetectionRunRecord]) -> None:

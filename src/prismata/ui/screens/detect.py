@@ -17,7 +17,7 @@ from prismata.ui import state
 from prismata.ui.context import workbench
 from prismata.ui.panels.component import mount
 from prismata.ui.panels.detect_sources import choose_sources, forget_chosen
-from prismata.ui.panels.detection import load_detection, show_events, show_running
+from prismata.ui.panels.detection import load_detection, seek_to, show_events, show_running
 from prismata.ui.panels.live import show_live_run
 from prismata.ui.panels.notices import plain, refuse, show_waiting_notices
 from prismata.ui.panels.player import show_player
@@ -158,7 +158,8 @@ def _show_opened() -> None:
             show_running(run)
         elif run.state is JobState.SUCCEEDED:
             result = load_detection(video, run, _thresholds(run))
-            seek = show_events(video, result)
+            row = show_events(video, result)
+            seek = None if row is None else seek_to(video, result, row)
         elif run.job_id:
             show_end(workbench().catalog.jobs.get(run.job_id))
     with left:

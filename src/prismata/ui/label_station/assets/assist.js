@@ -8,11 +8,18 @@ import { SuggestionBar } from "./panels/suggestions.js";
 /** @typedef {import("./store.js").LabelStore} LabelStore */
 /** @typedef {import("./timeline/timeline.js").Timeline} Timeline */
 /** @typedef {import("./panels/suggestions.js").Run} Run */
+/**
+ * What a page beside the station wants to see of a result: a run (none while there is none yet),
+ * the rules by which its scores become events, and an instant to go to, once for each id.
+ *
+ * @typedef {{run: string | null, rules: Record<string, import("./ghosts.js").Rule>, seek: {us: number, id: string} | null}} ResultData
+ */
 
 export class Assist {
   /**
    * @param {HTMLElement} host
-   * @param {{api: Api, store: LabelStore, timeline: Timeline, video: string, domain: {name: string, tolerance_us: number, tolerances_us: Record<string, number>}, keyOf: (action: string) => string, act: (action: string) => void, goTo: (us: number) => void, begin: () => void, titleOf: (name: string) => string, told: (words: string) => void}} page
+   * @param {{api: Api, store: LabelStore, timeline: Timeline, video: string, domain: {name: string, tolerance_us: number, tolerances_us: Record<string, number>}, keyOf: (action: string) => string, act: (action: string) => void, goTo: (us: number) => void, begin: () => void, titleOf: (name: string) => string, told: (words: string) => void,
+   *   show: (us: number) => void, tell: (name: string, value: unknown) => void}} page
    */
   constructor(host, page) {
     this.page = page;
@@ -20,6 +27,10 @@ export class Assist {
     this.runs = [];
     /** @type {string | null} */
     this.current = null;
+    /** What the page beside said last, and the wish that was followed last. @type {string | null} */
+    this.shown = null;
+    /** @type {string | null} */
+    this.sought = null;
     this.bar = new SuggestionBar(host, { choose: (id) => this.choose(id), act: page.act, keyOf: page.keyOf });
     this.ghosts = new Ghosts({ api: page.api, store: page.store, toleranceUs: page.domain.tolerance_us, tolerances: page.domain.tolerances_us, frames: page.timeline.frames });
     this.ghosts.addEventListener("change", () => this.draw());
@@ -28,6 +39,7 @@ export class Assist {
       const { event_type, value, final } = /** @type {CustomEvent} */ (event).detail;
       this.ghosts.setThreshold(event_type, value, final);
       page.timeline.setThreshold(event_type, value);
+      if (final) page.tell("threshold", { event_type, value });
     });
     page.timeline.addEventListener("ghost", (event) => this.select(/** @type {CustomEvent} */ (event).detail.id));
   }
@@ -40,8 +52,33 @@ export class Assist {
     this.bar.setRuns(this.runs);
   }
 
-  /** @param {string} runId */
-  async choose(runId) {
+  /**
+   * Show what the page beside wants to see of a result. It says so again at every change of its
+   * own; what a person does here stays until it says something else.
+   *
+   * @param {ResultData | null} result
+   */
+  async show(result) {
+    if (!result || JSON.stringify(result) === this.shown) return;
+    this.shown = JSON.stringify(result);
+    const { run, rules, seek } = result;
+    if (run !== (this.ghosts.run?.id ?? null)) {
+      if (run && !this.runs.some((item) => item.id === run)) await this.refresh();
+      this.bar.runs.value = run ?? "";
+      await this.choose(run ?? "", rules);
+    } else if (run) this.ghosts.setRules(rules);
+    for (const [name, rule] of Object.entries(run ? rules : {})) this.page.timeline.setThreshold(name, rule.threshold);
+    if (seek && seek.id !== this.sought) {
+      this.sought = seek.id;
+      this.page.show(seek.us);
+    }
+  }
+
+  /**
+   * @param {string} runId
+   * @param {Record<string, import("./ghosts.js").Rule>} [rules] in place of the run's own
+   */
+  async choose(runId, rules) {
     const { timeline, api, told } = this.page;
     this.current = null;
     const run = this.runs.find((item) => item.id === runId);
@@ -59,7 +96,7 @@ export class Assist {
         }),
       );
       for (const [name, value] of Object.entries(about.thresholds)) timeline.setThreshold(name, Number(value));
-      await this.ghosts.open({ id: run.id, model: run.model, thresholds: about.thresholds });
+      await this.ghosts.open({ id: run.id, model: run.model, thresholds: about.thresholds, rules });
     } catch (error) {
       told(error instanceof Error ? error.message : String(error));
     }
@@ -80,7 +117,10 @@ export class Assist {
   select(id) {
     this.current = id;
     const ghost = this.ghosts.list().find((item) => item.id === id);
-    if (ghost) this.page.goTo(ghost.start_us);
+    if (ghost) {
+      this.page.goTo(ghost.start_us);
+      this.page.tell("ghost", { event_type: ghost.event_type, start_us: ghost.start_us, end_us: ghost.end_us });
+    }
     this.draw();
   }
 

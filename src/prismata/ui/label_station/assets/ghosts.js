@@ -5,6 +5,7 @@ import { LaneIndex, indexByType } from "./timeline/search.js";
 /**
  * @typedef {{start_us: number, end_us: number, event_type: string, kind: string, score: number}} Suggestion
  * @typedef {Suggestion & {id: string}} Ghost
+ * @typedef {{threshold: number} & Record<string, number>} Rule fields of a grouping rule
  * @typedef {{id: string, start_us: number, end_us: number, event_type: string, kind: string}} Label
  * @typedef {EventTarget & {list: () => Label[]}} Labels
  * @typedef {{json: (path: string, options?: any) => Promise<any>}} Asker
@@ -77,6 +78,8 @@ export class Ghosts extends EventTarget {
     this.run = null;
     /** @type {Record<string, number>} */
     this.thresholds = {};
+    /** Other fields of grouping rules, where they are not the run's own. @type {Record<string, Rule>} */
+    this.rules = {};
     /** @type {Ghost[]} */
     this.all = [];
     /** @type {Ghost[] | null} */
@@ -90,13 +93,27 @@ export class Ghosts extends EventTarget {
   /**
    * Take up a run's suggestions; the ones before go.
    *
-   * @param {{id: string, model: string, thresholds: Record<string, number>}} run
+   * @param {{id: string, model: string, thresholds: Record<string, number>, rules?: Record<string, Rule>}} run
    */
-  async open({ id, model, thresholds }) {
+  async open({ id, model, thresholds, rules = {} }) {
     this.clear();
     this.run = { id, model };
     this.thresholds = { ...thresholds };
+    this.take(rules);
     await this.fetch();
+  }
+
+  /** Group by other rules. @param {Record<string, Rule>} rules */
+  setRules(rules) {
+    const before = JSON.stringify([this.thresholds, this.rules]);
+    this.take(rules);
+    if (this.run && JSON.stringify([this.thresholds, this.rules]) !== before) void this.fetch();
+  }
+
+  /** @param {Record<string, Rule>} rules */
+  take(rules) {
+    this.rules = rules;
+    for (const [name, rule] of Object.entries(rules)) this.thresholds[name] = rule.threshold;
   }
 
   clear() {
@@ -124,6 +141,9 @@ export class Ghosts extends EventTarget {
     if (!run) return;
     const turn = ++this.asked;
     const query = new URLSearchParams(Object.entries(this.thresholds).map(([name, value]) => [name, String(value)]));
+    for (const [name, { threshold: _, ...others }] of Object.entries(this.rules)) {
+      for (const [field, value] of Object.entries(others)) query.set(`${name}.${field}`, String(value));
+    }
     try {
       /** @type {{events: Suggestion[]}} */
       const told = await this.api.json(`/api/scores/${run.id}/events?${query}`, { as: "video" });

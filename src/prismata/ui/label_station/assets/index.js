@@ -31,14 +31,18 @@ class Place {
       rememberPosition(data.video.id, data.at_us);
       if (this.station?.data.video.id === data.video.id) void this.station.player.seekToUs(data.at_us);
     }
-    const about = JSON.stringify([data.user, data.video, data.domain]);
+    const about = JSON.stringify([data.user, data.video, data.domain, Boolean(data.result)]);
     if (this.station && about === this.about) {
       if (JSON.stringify(data.tokens) !== JSON.stringify(this.station.data.tokens)) this.station.renew(data);
+      else this.station.follow(data);
       return;
     }
     this.station?.close();
     this.about = about;
-    this.station = new Station(this.root, data, () => this.setStateValue?.("expired", ++this.expiredCount + Math.random()));
+    this.station = new Station(this.root, data, {
+      expired: () => this.setStateValue?.("expired", ++this.expiredCount + Math.random()),
+      told: (name, value) => this.setStateValue?.(name, value),
+    });
   }
 
   park() {

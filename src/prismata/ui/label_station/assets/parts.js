@@ -86,7 +86,7 @@ export function buildParts(station, frames) {
         forget: () => lag.forget(),
       },
     }),
-    assist: new Assist(ui.suggestions, { api, store, timeline, video, domain: data.domain, keyOf, act, goTo, begin: () => editing.begin(), titleOf, told }),
+    assist: new Assist(ui.suggestions, { api, store, timeline, video, domain: data.domain, keyOf, act, goTo, begin: () => editing.begin(), titleOf, told, show: (us) => station.show(us), tell: (name, value) => station.page.told(name, value) }),
   };
 }
 

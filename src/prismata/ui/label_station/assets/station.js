@@ -15,6 +15,7 @@ import { ExactPlayer } from "./player.js";
 /**
  * @typedef {{user: string, video: {id: string, name: string, codec: string},
  *   at_us: number | null,
+ *   result?: import("./assist.js").ResultData,
  *   domain: {name: string, title: string, guide: string, tolerance_us: number, tolerances_us: Record<string, number>, event_types: import("./panels/inspector.js").DeclaredType[]},
  *   tokens: {video: string, labels: string, annotator: string, guide: string}}} StationData
  */
@@ -26,10 +27,12 @@ export class Station {
   /**
    * @param {HTMLElement} host
    * @param {StationData} data
-   * @param {() => void} onExpired asks the page for new permissions
+   * @param {{expired: () => void, told: (name: string, value: unknown) => void}} page asks the page
+   *   for new permissions; tells it what a person does with a result
    */
-  constructor(host, data, onExpired) {
+  constructor(host, data, page) {
     this.data = data;
+    this.page = page;
     this.ui = buildLayout(host);
     /** @type {Parts | null} */
     this.parts = null;
@@ -52,13 +55,18 @@ export class Station {
       user: data.user,
       video: data.video.id,
       domain: data.domain.name,
-      onExpired,
+      onExpired: page.expired,
     });
     this.titles = new Map(data.domain.event_types.map((type) => [type.name, type.title]));
     this.player = new ExactPlayer(this.ui.video);
     this.ui.video.setAttribute("aria-label", data.video.name);
+    this.ui.root.classList.toggle("result", Boolean(data.result));
+    if (data.result) window.addEventListener("prismata:seek", this.onSought);
     this.opening = this.open().catch((error) => this.fail(error));
   }
+
+  /** What stands beside the station points at an instant. @type {(event: Event) => void} */
+  onSought = (event) => this.show(/** @type {CustomEvent} */ (event).detail.us);
 
   async open() {
     const steps = await this.api.bytes(`/api/video/${this.data.video.id}/frames`, { as: "video" });
@@ -67,7 +75,8 @@ export class Station {
     const parts = buildParts(this, frames);
     this.parts = parts;
     this.actions = createActions(this, parts);
-    this.watched = new WatchRecorder({ player: this.player, store: parts.store, frames });
+    // Who looks at a result looks at what was found: that the rest was seen is not said by it.
+    if (!this.data.result) this.watched = new WatchRecorder({ player: this.player, store: parts.store, frames });
     this.keys = new KeyListener({
       host: this.ui.root,
       keymap: parts.keymap,
@@ -83,6 +92,7 @@ export class Station {
     await Promise.all([parts.store.open(), parts.materials.open(), known]);
     if (this.isClosed) return;
     await parts.assist.refresh();
+    await parts.assist.show(this.data.result ?? null);
     this.ui.root.dataset.ready = "true";
   }
 
@@ -142,6 +152,13 @@ export class Station {
     this.parts?.timeline.setPlayhead(us);
     if (playing) this.parts?.timeline.follow(us);
     if (exact) rememberPosition(this.data.video.id, us);
+    if (this.data.result) window.dispatchEvent(new CustomEvent("prismata:time", { detail: { us } }));
+  }
+
+  /** Go to an instant and have it in sight. @param {number} us */
+  show(us) {
+    void this.player.seekToUs(us);
+    this.parts?.timeline.follow(us);
   }
 
   onLabels() {
@@ -370,12 +387,21 @@ export class Station {
   renew(data) {
     this.data = data;
     this.api.renew(data.tokens);
-    if (this.parts) this.load();
-    else this.opening = this.open().catch((error) => this.fail(error));
+    if (this.parts) {
+      this.load();
+      void this.parts.assist.show(data.result ?? null);
+    } else this.opening = this.open().catch((error) => this.fail(error));
+  }
+
+  /** @param {StationData} data the same, with another wish of what to see of a result */
+  follow(data) {
+    this.data = data;
+    void this.parts?.assist.show(data.result ?? null);
   }
 
   close() {
     this.isClosed = true;
+    window.removeEventListener("prismata:seek", this.onSought);
     clearTimeout(this.toldTimer);
     this.keys?.close();
     this.parts?.marking.releaseAll();

@@ -9,6 +9,7 @@ const WHY = {
   models: "another model disagrees",
   edges: "edges unclear",
   place: "new recording",
+  novelty: "unlike what is labelled",
 };
 
 /**
