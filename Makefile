@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 JS := tests/js/node_modules
-# Tests at a time; each worker has its own browser, folders and database schemas.
-WORKERS ?= 2
+# Tests at a time; each worker has its own browser, folders and database schemas. One more than a
+# small machine has cores: many tests wait, for children, pages and deadlines.
+WORKERS ?= 3
 
 .PHONY: demo test check infrastructure ui setup clean
 
@@ -25,6 +26,7 @@ demo: setup  ## invent videos, train, export, detect, evaluate, write a report
 	$(BIN)/prismata demo
 
 test: setup $(JS)  ## the whole test suite
+	$(BIN)/python -m compileall -q src  # children by the hundred import it, some where nothing may be kept
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 
 check: setup  ## what pre-commit and CI hold everybody to

@@ -88,6 +88,11 @@ def discover_domains(settings: Settings) -> None:
     DomainRegistry.discover([folder for folder in settings.domain_folders if folder.is_dir()])
 
 
+def refresh_domains(settings: Settings) -> None:
+    """Read plugins that are new or were edited; one that cannot be read stays what it was."""
+    DomainRegistry.refresh([folder for folder in settings.domain_folders if folder.is_dir()])
+
+
 def get_storage_backend(settings: Settings | None = None) -> StorageBackend:
     """Return the storage that `PRISMATA_STORAGE_BACKEND` chooses (the classic entry point)."""
     return open_storage(settings or load_settings())

@@ -15,7 +15,7 @@ STAYS_OUT = {
     "prismata": LARGE | CATALOG_AND_TABLES | VIDEO | {"numpy"},
     "prismata.core": LARGE | CATALOG_AND_TABLES | VIDEO,
     "prismata.domains": LARGE | CATALOG_AND_TABLES | VIDEO,
-    "prismata.catalog": LARGE,
+    "prismata.catalog": LARGE | {"alembic"},
     "prismata.cli.main": LARGE,
     "prismata.detection": LARGE | CATALOG_AND_TABLES,
     "prismata.detection.__main__": LARGE | CATALOG_AND_TABLES,
@@ -23,7 +23,7 @@ STAYS_OUT = {
     "prismata.media": LARGE,
     "prismata.services": LARGE,
     "prismata.storage": LARGE,
-    "prismata.wiring": LARGE,
+    "prismata.wiring": LARGE | {"alembic"},
 }
 
 

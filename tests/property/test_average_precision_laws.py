@@ -109,7 +109,7 @@ def test_a_low_scored_false_alarm_never_helps(truth, found, score):
     before = point_average_precision({"x": truth}, {"x": found}, "a", 300_000)
     more = [*found, Event.point("a", 20_000_000, score)]
     after = point_average_precision({"x": truth}, {"x": more}, "a", 300_000)
-    assert after <= before
+    assert after <= before + 1e-12  # nothing but the rounding of another sum
 
 
 @given(point_truth, points)

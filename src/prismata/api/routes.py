@@ -45,6 +45,7 @@ def create_routes(bench: Workbench, secret: bytes) -> list[Route]:
             uploads.answer,
             methods=["GET", "PUT", "PATCH", "DELETE"],
         ),
+        Route("/api/upload/{upload_id}/parts", uploads.answer, methods=["GET", "POST"]),
         Route("/api/uploads", uploads.list, methods=["GET"]),
         Route("/api/model/{model_id}", BundleRoute(bench, secret).answer, methods=["GET"]),
         Route("/api/detections/{run_id}/live", LiveRoute(bench, secret).answer, methods=["GET"]),

@@ -11,19 +11,27 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, get_args
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import case, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from prismata.catalog.columns import check_json, check_label
 from prismata.catalog.database import Database, new_id
 from prismata.catalog.lookup import check_choice, get_row
-from prismata.catalog.records import EventDraft, EventOrigin, EventRecord, Json, ReviewState
+from prismata.catalog.records import (
+    EventDraft,
+    EventOrigin,
+    EventRecord,
+    Json,
+    LabelCount,
+    ReviewState,
+)
 from prismata.catalog.schema import EventRow, VideoRow
 from prismata.core.errors import ConflictError, InvalidInputError
 from prismata.core.events import Event, check_name
 
 Annotations = Sequence[Event | EventDraft]
 EventRecords = list[EventRecord]
+LabelCounts = list[LabelCount]
 EventDrafts = list[EventDraft]
 
 _REVIEW_STATES = get_args(ReviewState)
@@ -286,6 +294,30 @@ class EventRepository:
         )
         with self._database.read() as session:
             return dict(sorted(session.execute(query).all()))
+
+    def count_labels(self) -> LabelCounts:
+        """Return how many annotations there are of each domain, event type and kind.
+
+        Those that a person rejected, the hard negatives, are counted apart.
+        """
+        is_rejected = EventRow.review_state == "rejected"
+        query = (
+            select(
+                EventRow.domain,
+                EventRow.event_type,
+                EventRow.kind,
+                func.count(),
+                func.sum(case((is_rejected, 1), else_=0)),
+            )
+            .where(EventRow.origin == "annotation")
+            .group_by(EventRow.domain, EventRow.event_type, EventRow.kind)
+        )
+        with self._database.read() as session:
+            rows = session.execute(query).all()
+        return sorted(
+            LabelCount(domain, event_type, kind, total - rejected, rejected)
+            for domain, event_type, kind, total, rejected in rows
+        )
 
 
 def event_columns(event: Event) -> dict[str, Any]:

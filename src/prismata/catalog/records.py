@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from prismata.core.events import Event
+from prismata.core.events import Event, EventKind
 from prismata.core.jobs import FailureCause, JobState, ResourceClass
 from prismata.core.processes import ProcessIdentity
 from prismata.core.replays import ReplayPolicy
@@ -101,6 +101,18 @@ class EventDraft:
     event_id: str = ""
     """An id chosen by the caller (so that a repeated create or an undone delete keeps it), or
     empty: the catalog makes one."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class LabelCount:
+    """How many annotations of one event type and kind a domain has, in all videos."""
+
+    domain: str
+    event_type: str
+    kind: EventKind
+    labels: int
+    rejected: int
+    """Hard negatives; not among the labels."""
 
 
 @dataclass(frozen=True, slots=True)

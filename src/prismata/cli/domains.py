@@ -1,4 +1,4 @@
-"""`prismata domains`: list, check and create domain plugins."""
+"""`prismata domains`: list, check, create, film and pack domain plugins."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ import typer
 
 from prismata.cli.console import JsonOption, notes, output, print_json, print_table
 from prismata.cli.domain_film import film_domain
-from prismata.core.errors import InvalidInputError
-from prismata.domains import DomainRegistry, check_domain, create_domain
-from prismata.domains.scaffold import parse_event_type
+from prismata.cli.domain_new import new_domain
+from prismata.domains import DomainFailure, DomainRegistry
+from prismata.domains.packing import pack_domain
+from prismata.services.domain_list import check_domain_files
 from prismata.settings import load_settings
 from prismata.wiring import discover_domains
 
-app = typer.Typer(no_args_is_help=True, help="List, check and create domain plugins.")
+app = typer.Typer(no_args_is_help=True, help="List, check, create, film and pack domain plugins.")
+app.command("new")(new_domain)
 app.command("film")(film_domain)
 
 
@@ -39,7 +41,7 @@ def list_domains(as_json: JsonOption = False) -> None:
                     }
                     for domain in domains
                 ],
-                "failures": [{"origin": item.origin, "message": item.message} for item in failures],
+                "failures": [_failure_dict(item) for item in failures],
             }
         )
         return
@@ -58,7 +60,7 @@ def list_domains(as_json: JsonOption = False) -> None:
         right="version",
     )
     for failure in failures:
-        notes.print(f"broken: {failure.origin}: {failure.message}", style="yellow", markup=False)
+        notes.print(f"broken: {failure.sentence}", style="yellow", markup=False)
 
 
 @app.command("check")
@@ -71,8 +73,7 @@ def check(
     domains = [DomainRegistry.get(name) for name in names or []] or DomainRegistry.list()
     verdicts = []
     for domain in domains:
-        folder = Path(DomainRegistry.origin(domain.name)).parent
-        verdicts += [(domain.name, item) for item in check_domain(domain, folder)]
+        verdicts += [(domain.name, item) for item in check_domain_files(domain)]
     failures = [] if names else DomainRegistry.failures()
     if as_json:
         print_json(
@@ -81,7 +82,7 @@ def check(
                     {"domain": name, "check": item.name, "ok": item.ok, "message": item.message}
                     for name, item in verdicts
                 ],
-                "failures": [{"origin": item.origin, "message": item.message} for item in failures],
+                "failures": [_failure_dict(item) for item in failures],
             }
         )
     else:
@@ -91,29 +92,31 @@ def check(
             output.print(f"{name} {item.name}: {item.message}", markup=False)
         for failure in failures:
             output.print("[red]FAIL[/]", end=" ")
-            output.print(f"{failure.origin}: {failure.message}", markup=False)
+            output.print(failure.sentence, markup=False)
     if failures or not all(item.ok for _, item in verdicts):
         raise typer.Exit(1)
 
 
-@app.command("new")
-def new(
-    name: Annotated[str, typer.Argument(help="Lower-case name, for example tennis_serve.")],
-    event: Annotated[
-        list[str] | None,
-        typer.Option(help="NAME:point:KEY or NAME:segment:KEY (repeat for more)."),
-    ] = None,
-    title: Annotated[str, typer.Option(help="What people read.")] = "",
-    folder: Annotated[
-        Path | None, typer.Option(help="Folder for it; by default the first domain folder.")
-    ] = None,
+@app.command("pack")
+def pack(
+    name: Annotated[str, typer.Argument(help="Domain of a plugin folder.")],
+    to: Annotated[Path, typer.Option(help="Folder for the project.")] = Path("packages"),
 ) -> None:
-    """Write a complete domain plugin: declaration, label guide and tests."""
-    folders = load_settings().domain_folders
-    target = folder or (folders[0] if folders else None)
-    if target is None:
-        raise InvalidInputError("no domain folder is set; name one with --folder")
-    events = [parse_event_type(text) for text in event or []]
-    for path in create_domain(target, name, events, title=title):
-        output.print(str(path), markup=False)
-    notes.print(f"Edit domain.py and README.md, then run `prismata domains check {name}`.")
+    """Write a domain as a project that pip can build, install and share."""
+    discover_domains(load_settings())
+    project = pack_domain(DomainRegistry.get(name), to)
+    output.print(str(project), markup=False)
+    notes.print(
+        f"Build it: pip wheel --no-deps --wheel-dir wheels {project}\n"
+        "Whoever installs the wheel beside Prismata has the domain.",
+        markup=False,
+    )
+
+
+def _failure_dict(failure: DomainFailure) -> dict[str, object]:
+    return {
+        "origin": failure.origin,
+        "message": failure.message,
+        "file": failure.file or None,
+        "line": failure.line,
+    }

@@ -28,7 +28,7 @@ COMMANDS = {
     "events": "Search the events of all videos; write them as tables, clips and reels.",
     "report": "Write what a model found as one HTML page.",
     "evaluate": "Measure a model against labels.",
-    "domains": "List, check and create domain plugins.",
+    "domains": "List, check, create, film and pack domain plugins.",
     "serve": "Open the workbench in the browser.",
     "worker": "Take jobs from the queue and run them.",
     "jobs": "List jobs, look at one, call one off.",

@@ -244,6 +244,39 @@ def helper_main(work: Callable[[ChildReporter], None]) -> int:
     return _answer(handle, b"{}", _HelpersReporter(_take_over_process()))[0]
 
 
+@contextlib.contextmanager
+def loading() -> Iterator[None]:
+    """Import without looking for garbage, and leave what was imported out of every later look.
+
+    Modules leave hardly any garbage, but a large library has so many objects that looking through
+    them again and again takes a fifth of its import (measured with torch).
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was_on:
+            gc.enable()
+
+
+def leave_after(work: Callable[[], int]) -> NoReturn:
+    """Do `work` and end this process with the exit code it returns, or was stopped with.
+
+    At once: all that has to be closed is by then, and Python takes seconds to unload torch, for
+    which everybody waits who started a child.
+    """
+    try:
+        code = work()
+    except SystemExit as asked:
+        code = asked.code if isinstance(asked.code, int) else 1
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):  # closed, or nobody reads it
+            stream.flush()
+    os._exit(code)
+
+
 def _take_over_process() -> _ProtocolPipe:
     faulthandler.enable(all_threads=True)
     signal.signal(signal.SIGTERM, _stop)

@@ -6,6 +6,7 @@ Invariant: this room imports core, the standard library and numpy; a plugin impo
 from prismata.core.events import Attribute, DescribedEvent, Event, EventType, check_attributes
 from prismata.core.recipes import ClipSpec, GroupingRule, MotionGate
 from prismata.domains.checks import CheckResult, check_domain
+from prismata.domains.failures import DomainFailure
 from prismata.domains.guide import GuidePicture, read_guide
 from prismata.domains.hooks import (
     Derived,
@@ -17,12 +18,7 @@ from prismata.domains.hooks import (
 )
 from prismata.domains.loading import load_plugin
 from prismata.domains.options import Emphasis, IngestOptions, Wording
-from prismata.domains.registry import (
-    DiscoveryResult,
-    DomainFailure,
-    DomainRegistry,
-    register_domain,
-)
+from prismata.domains.registry import DiscoveryResult, DomainRegistry, register_domain
 from prismata.domains.relations import Exclusion, Implication, Relation, Remark
 from prismata.domains.reporting import DerivedEvent, ReportSection, ReportTable, ReportVideo
 from prismata.domains.scaffold import create_domain, parse_event_type

@@ -61,7 +61,8 @@ def load_plugin(folder: Path) -> type[Domain]:
     """Execute `folder/domain.py` afresh and return the one domain that it registers.
 
     The registry is not touched. The module gets a name of its own, made from the folder's path,
-    and lives in a package of its own, so `model.py` beside it can be found.
+    and lives in a package of its own, so `model.py` beside it can be found. If it cannot be loaded,
+    the modules of an earlier load stay what they were: who holds that domain can go on.
 
     Raises:
         NotFoundError: If the folder has no `domain.py`.
@@ -74,7 +75,7 @@ def load_plugin(folder: Path) -> type[Domain]:
         raise NotFoundError(f"{folder} has no {PLUGIN_FILE}, so it is not a domain plugin")
     digest = hashlib.sha256(str(folder).encode()).hexdigest()[:12]
     package_name = f"_prismata_plugin_{digest}"
-    _forget(package_name)
+    earlier = _forget(package_name)
     linecache.checkcache(str(file))
     package = ModuleType(package_name, f"Plugin folder {folder.name}.")
     package.__path__ = [str(folder)]
@@ -93,6 +94,7 @@ def load_plugin(folder: Path) -> type[Domain]:
         return _only_domain(folder, [item for item in found if item.__module__ == module_name])
     except BaseException:
         _forget(package_name)
+        sys.modules.update(earlier)
         raise
 
 
@@ -128,6 +130,7 @@ def _only_domain(folder: Path, found: list[type[Domain]]) -> type[Domain]:
     return found[0]
 
 
-def _forget(package_name: str) -> None:
-    for name in [item for item in sys.modules if item.partition(".")[0] == package_name]:
-        del sys.modules[name]
+def _forget(package_name: str) -> dict[str, ModuleType]:
+    """Take a plugin's modules out of the table of modules, and return them."""
+    names = [item for item in sys.modules if item.partition(".")[0] == package_name]
+    return {name: sys.modules.pop(name) for name in names}

@@ -6,35 +6,20 @@ Invariant: nothing is loaded at import; a broken plugin is kept as a failure and
 from __future__ import annotations
 
 import sys
-import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import partial
-from importlib.metadata import entry_points as installed_entry_points
 from pathlib import Path
-from threading import RLock
+from threading import Lock, RLock
 from typing import ClassVar, TypeVar
 
-from prismata.core.errors import ConflictError, NotFoundError, PrismataError
-from prismata.domains.loading import PLUGIN_FILE, collect, load_entry_point, load_plugin
+from prismata.core.errors import ConflictError, NotFoundError
+from prismata.domains.failures import DomainFailure, describe_failure
+from prismata.domains.loading import collect
+from prismata.domains.sources import Source, SourceFinder, Stamp, needs_restart
 from prismata.domains.spec import Domain, complete_domain
 
-ENTRY_POINT_GROUP = "prismata.domains"
-
 DomainClass = TypeVar("DomainClass", bound=type[Domain])
-
-
-@dataclass(frozen=True, slots=True)
-class DomainFailure:
-    """A plugin that could not be used, and why."""
-
-    origin: str
-    """File or entry point."""
-    message: str
-    """One sentence for a person."""
-    traceback: str
-    """For the plugin's author."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +37,15 @@ class _Entry:
     is_discovered: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Load:
+    """What came of one source: its domain, the one it gave before, or a failure."""
+
+    source: Source
+    domain: Domain | None
+    failure: DomainFailure | None
+
+
 # Inside the class body `list` is the classic method, so the types are named here.
 _Domains = list[Domain]
 _Failures = list[DomainFailure]
@@ -67,6 +61,12 @@ class DomainRegistry:
     _entries: ClassVar[dict[str, _Entry]] = {}
     _failures: ClassVar[tuple[DomainFailure, ...]] = ()
     _lock: ClassVar[RLock] = RLock()
+    # Only who looks has these. A plugin runs while they are held, and what it takes its time for
+    # must not keep the others from the domains that are known.
+    _looking: ClassVar[Lock] = Lock()
+    _finder: ClassVar[SourceFinder] = SourceFinder()
+    _loads: ClassVar[dict[str, _Load]] = {}
+    _looked: ClassVar[tuple[tuple[str, Stamp], ...] | None] = None
 
     @classmethod
     def get(cls, name: str) -> Domain:
@@ -81,9 +81,10 @@ class DomainRegistry:
         if entry is not None:
             return entry.domain
         for failure in failures:
-            if Path(failure.origin).parent.name == name:
+            if failure.name == name:
                 raise NotFoundError(
-                    f"domain {name!r} is not available, its plugin is broken: {failure.message}"
+                    f"domain {name!r} is not available, its plugin is broken: {failure.message} "
+                    f"({failure.where})"
                 )
         hint = "none is known yet, call DomainRegistry.discover first"
         if close := get_close_matches(name, known, n=3):
@@ -120,26 +121,61 @@ class DomainRegistry:
             folders: Folders that hold plugin folders; hidden ones (`.x`, `_x`) are left out.
             entry_points: Whether to look at entry points of group `prismata.domains`.
         """
+        with cls._looking:
+            cls._loads = {}
+            cls._look(cls._finder.find(folders, entry_points=entry_points))
+        return cls._found()
+
+    @classmethod
+    def refresh(cls, folders: Sequence[Path], *, entry_points: bool = True) -> DiscoveryResult:
+        """Load what is new or was edited since the last look; the rest stays the same instances.
+
+        An edit that cannot be loaded is a failure, and the domain stays as it was before. Costs
+        reading a few small files if nothing changed. If somebody else looks right now, what is
+        known is the answer. A package that was imported stays until the process is started again.
+
+        Args:
+            folders: As for `discover`.
+            entry_points: As for `discover`.
+        """
+        if cls._looking.acquire(blocking=False):
+            try:
+                sources = cls._finder.find(folders, entry_points=entry_points)
+                if cls._looked != tuple((item.origin, item.stamp) for item in sources):
+                    cls._look(sources)
+            finally:
+                cls._looking.release()
+        return cls._found()
+
+    @classmethod
+    def _look(cls, sources: Sequence[Source]) -> None:
+        cls._looked = tuple((item.origin, item.stamp) for item in sources)
+        cls._loads = {item.origin: _load(item, cls._loads.get(item.origin)) for item in sources}
         with cls._lock:
-            kept = {name: item for name, item in cls._entries.items() if not item.is_discovered}
-            entries, found, failures = kept, [], _Failures()
-            for origin, load in _sources(folders, look_at_packages=entry_points):
-                # Plugins are foreign code: whatever one raises is recorded and shown, and must
-                # not keep the others from loading.
-                try:
-                    entry = _Entry(load()(), origin, is_discovered=True)
-                    _add(entries, entry)
-                    found.append(entry.domain)
-                except (Exception, SystemExit) as error:  # noqa: BLE001 - recorded as a failure
-                    failures.append(_failure(origin, error))
+            entries = {name: item for name, item in cls._entries.items() if not item.is_discovered}
+            failures: list[DomainFailure] = []
+            for load in cls._loads.values():
+                if load.failure is not None:
+                    failures.append(load.failure)
+                if load.domain is not None:
+                    try:
+                        _add(entries, _Entry(load.domain, load.source.origin, is_discovered=True))
+                    except ConflictError as error:
+                        failures.append(describe_failure(load.source, error))
             cls._entries, cls._failures = entries, tuple(failures)
-        return DiscoveryResult(tuple(found), tuple(failures))
+
+    @classmethod
+    def _found(cls) -> DiscoveryResult:
+        with cls._lock:
+            found = [item.domain for item in cls._entries.values() if item.is_discovered]
+            return DiscoveryResult(tuple(found), cls._failures)
 
     @classmethod
     def clear(cls) -> None:
         """Forget everything; for tests."""
-        with cls._lock:
+        with cls._looking, cls._lock:
             cls._entries, cls._failures = {}, ()
+            cls._loads, cls._looked = {}, None
 
     @classmethod
     def register(cls, domain_class: type[Domain]) -> None:
@@ -190,43 +226,24 @@ def _add(entries: dict[str, _Entry], entry: _Entry) -> None:
     entries[name] = entry
 
 
-def _sources(
-    folders: Sequence[Path], *, look_at_packages: bool
-) -> list[tuple[str, Callable[[], type[Domain]]]]:
-    sources: list[tuple[str, Callable[[], type[Domain]]]] = []
-    if look_at_packages:
-        points = sorted(
-            installed_entry_points(group=ENTRY_POINT_GROUP),
-            key=lambda item: (item.name, item.value),
-        )
-        for point in points:
-            package = f" of {point.dist.name}" if point.dist else ""
-            origin = f"entry point {point.name} = {point.value}{package}"
-            sources.append((origin, partial(load_entry_point, point)))
-    seen: set[Path] = set()
-    for folder in folders:
-        if not folder.is_dir():
-            sources.append((str(folder), partial(_missing, folder)))
-            continue
-        for file in sorted(folder.glob(f"*/{PLUGIN_FILE}")):
-            plugin = file.parent.resolve()
-            if not file.parent.name.startswith((".", "_")) and plugin not in seen:
-                seen.add(plugin)
-                sources.append((str(plugin / PLUGIN_FILE), partial(load_plugin, plugin)))
-    return sources
+_imported: dict[str, str] = {}
+"""Origin of a package → the release that this process has imported, for as long as it lives."""
 
 
-def _missing(folder: Path) -> type[Domain]:
-    raise NotFoundError(
-        f"the domain folder {folder} does not exist; create it or change PRISMATA_DOMAINS_DIRS"
-    )
-
-
-def _failure(origin: str, error: BaseException) -> DomainFailure:
-    message = str(error) if isinstance(error, PrismataError) else _describe(error)
-    return DomainFailure(origin, message, "".join(traceback.format_exception(error)))
-
-
-def _describe(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+def _load(source: Source, known: _Load | None) -> _Load:
+    """Load a source unless it is known as it is; keep what it gave before if it gives nothing."""
+    if known is not None and known.source.stamp == source.stamp:
+        return known
+    before = known.domain if known is not None else None
+    old = _imported.get(source.origin, source.release)
+    # Plugins are foreign code: whatever one raises is recorded and shown, and must not keep the
+    # others from loading.
+    try:
+        if old != source.release:
+            raise needs_restart(source, old)
+        domain = source.load()()
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - recorded as a failure
+        return _Load(source, before, describe_failure(source, error, before))
+    if source.release:
+        _imported[source.origin] = source.release
+    return _Load(source, domain, None)

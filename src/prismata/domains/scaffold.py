@@ -15,66 +15,21 @@ from pathlib import Path
 
 from prismata.core.errors import ConflictError, InvalidInputError
 from prismata.core.events import Attribute, EventType, check_name
-from prismata.domains.checks import MAX_PLUGIN_LINES, PLAYER_KEYS
+from prismata.domains.checks import PLAYER_KEYS
 from prismata.domains.loading import PLUGIN_FILE
+from prismata.domains.scaffold_files import DOMAIN, README, SCENE, TEST
+
+DEFAULT_WINDOW_SECONDS = 0.8
+NUM_FRAMES = 8
+"""Pictures in a window of a new domain; the window's length decides how far they lie apart."""
 
 _LINE_LENGTH = 100
+_SEGMENT_SECONDS = 1.0
+"""How long a stretch lasts in the invented scene of a new domain."""
 _GUIDES = {
     "point": "First frame of the {}.",
     "segment": "From the first frame of the {} to the first frame after it.",
 }
-_DOMAIN = '''"""{title}: what is labelled and found."""
-
-from __future__ import annotations
-
-from prismata.domains import {imports}
-
-
-@register_domain
-class {class_name}(Domain):
-    """{title}."""
-
-    name = "{name}"
-    title = "{title}"
-    version = 1
-    guide = "Mark what you see, not what you expect; leave out what you cannot see."
-    event_types = (
-{event_types}
-    )
-    clip = ClipSpec(target_fps=10, num_frames=8)
-    # What is not listed here gets the default rule.
-    rules = {{"{first}": GroupingRule(min_gap_seconds=0.3)}}
-    tolerance_seconds = 0.5
-'''
-_README = """# {title}: label guide
-
-One paragraph for the person who labels: which videos these are, what counts, what does not.
-
-| event | kind | key | which frame exactly |
-| --- | --- | --- | --- |
-{rows}
-
-Every event can have a note. What else annotators should say about one, for example which hand, is
-declared in `domain.py` as `attributes=(Attribute("hand", "choice", ("left", "right")),)` of its
-event type, and explained here.
-
-## Doubtful cases
-
-- Hidden by something: mark the frame in which you could see it again, and say so in a note.
-- Cut off by the start or end of the video: leave it out.
-"""
-_TEST = '''"""The published checks for this domain; put tests of your review hook beside them."""
-
-from __future__ import annotations
-
-from pathlib import Path
-
-from prismata.testing.domain_contract import DomainContract
-
-
-class Test{class_name}(DomainContract):
-    folder = Path(__file__).parents[1]
-'''
 
 
 def parse_event_type(text: str) -> EventType:
@@ -94,9 +49,14 @@ def parse_event_type(text: str) -> EventType:
 
 
 def create_domain(
-    folder: Path, name: str, event_types: Sequence[EventType] = (), *, title: str = ""
+    folder: Path,
+    name: str,
+    event_types: Sequence[EventType] = (),
+    *,
+    title: str = "",
+    window_seconds: float = DEFAULT_WINDOW_SECONDS,
 ) -> list[Path]:
-    """Write `folder/name/` with `domain.py`, `README.md` and a test, and return the three files.
+    """Write `folder/name/`: `domain.py`, label guide, a scene to film, and tests; return the files.
 
     Args:
         folder: The folder that holds plugins; made if it is not there.
@@ -104,10 +64,10 @@ def create_domain(
         event_types: By default one point event with the domain's name. Missing hotkeys and guides
             are filled in.
         title: What people read; by default the name with spaces.
+        window_seconds: How long a stretch shows what kind of event it is, 0.1 to 60.
 
     Raises:
-        InvalidInputError: If a name cannot be used, two event types clash, or there are so many
-            that `domain.py` would pass its line budget.
+        InvalidInputError: If a name or the window cannot be used, or two event types clash.
         ConflictError: If something of that name is there already.
     """
     check_name(name, "domain")
@@ -116,7 +76,13 @@ def create_domain(
         raise ConflictError(
             f"{target} exists already, nothing was written; choose another name or remove it"
         )
-    files = _contents(name, title, _completed(event_types or (EventType(name),)))
+    if not 0.1 <= window_seconds <= 60:
+        raise InvalidInputError(
+            f"a window lasts 0.1 to 60 seconds, not {window_seconds:g}; it is the stretch that "
+            "shows what kind of event it is"
+        )
+    completed = _completed(event_types or (EventType(name),))
+    files = _contents(name, title, completed, window_seconds)
     folder.mkdir(parents=True, exist_ok=True)
     # Hidden, so that a discovery running now does not see it; beside the target, so that the
     # rename cannot cross a file system.
@@ -160,7 +126,9 @@ def _completed(event_types: Sequence[EventType]) -> list[EventType]:
     ]
 
 
-def _contents(name: str, title: str, event_types: Sequence[EventType]) -> dict[str, str]:
+def _contents(
+    name: str, title: str, event_types: Sequence[EventType], window_seconds: float
+) -> dict[str, str]:
     title = " ".join((title or name.replace("_", " ").capitalize()).split())
     if not title or any(mark in title for mark in '"\\') or len(title) > 60:
         raise InvalidInputError(
@@ -181,19 +149,32 @@ def _contents(name: str, title: str, event_types: Sequence[EventType]) -> dict[s
             f"| `{item.name}` | {item.kind} | {item.hotkey} | {_guide_with_attributes(item)} |"
             for item in event_types
         ),
+        "target_fps": round(NUM_FRAMES / window_seconds, 2),
+        "num_frames": NUM_FRAMES,
+        "expected": ", ".join(_expected(event_types)),
+        "seconds": "\n".join(
+            f"    {json.dumps(item.name)}: {_seconds_in_scene(item)}," for item in event_types
+        ),
     }
-    domain_source = _DOMAIN.format(**values)
-    lines = len(domain_source.splitlines())
-    if lines >= MAX_PLUGIN_LINES:
-        raise InvalidInputError(
-            f"{len(event_types)} event types make a {PLUGIN_FILE} of {lines} lines, and the budget "
-            f"is under {MAX_PLUGIN_LINES}; start with fewer, or split the domain"
-        )
     return {
-        PLUGIN_FILE: domain_source,
-        "README.md": _README.format(**values),
-        f"tests/test_{name}.py": _TEST.format(**values),
+        PLUGIN_FILE: DOMAIN.format(**values),
+        "README.md": README.format(**values),
+        "scene.py": SCENE.format(**values),
+        f"tests/test_{name}.py": TEST.format(**values),
     }
+
+
+def _expected(event_types: Sequence[EventType]) -> list[str]:
+    metrics = {"point": "point_map_0.5s", "segment": "segment_map_0.5"}
+    kinds = {item.kind for item in event_types}
+    return [f'"{metric}": 0.5' for kind, metric in metrics.items() if kind in kinds]
+
+
+def _seconds_in_scene(item: EventType) -> float | None:
+    if item.kind == "point":
+        return None
+    shortest, longest = item.min_seconds or 0.0, item.max_seconds or _SEGMENT_SECONDS
+    return max(shortest, min(longest, _SEGMENT_SECONDS))
 
 
 def _guide_with_attributes(item: EventType) -> str:
@@ -225,6 +206,11 @@ def _event_type_source(item: EventType) -> str:
         arguments.append(f"attributes=({parts.rstrip()})")
     if item.color:
         arguments.append(f"color={json.dumps(item.color)}")
+    arguments += [
+        f"{name}={seconds:g}"
+        for name in ("min_seconds", "max_seconds", "tolerance_seconds")
+        if (seconds := getattr(item, name)) is not None
+    ]
     line = f"        EventType({', '.join(arguments)}),"
     if len(line) <= _LINE_LENGTH:
         return line

@@ -170,10 +170,10 @@ def _workbench(settings: Settings) -> tuple[Verdict, str]:
 
 
 def _domains(settings: Settings) -> tuple[Verdict, str]:
-    DomainRegistry.discover([folder for folder in settings.domain_folders if folder.is_dir()])
+    DomainRegistry.refresh([folder for folder in settings.domain_folders if folder.is_dir()])
     names = ", ".join(domain.name for domain in DomainRegistry.list()) or "none"
     failures = DomainRegistry.failures()
     if failures:
-        broken = "; ".join(f"{item.origin}: {item.message}" for item in failures)
+        broken = "; ".join(item.sentence for item in failures)
         return "degraded", f"{names}; broken: {broken}"
     return "ok", names

@@ -106,11 +106,22 @@ def ingest_file(
     group: str = "",
     domain: str = "",
     on_progress: ByteProgress = lambda _done, _total: None,
+    store: Callable[[str, str], object] | None = None,
 ) -> IngestResult:
     """Scan one file, store it and its timeline, and enter it into the catalog.
 
     The catalog row is written last: an interrupted ingest leaves at most unreferenced objects,
     never a video without its content.
+
+    Args:
+        bench: The workbench.
+        path: The file.
+        name: What the video will be called; by default as the file.
+        group: Recording, camera or subject that it belongs to; by default its own.
+        domain: Domain it belongs to; may be empty.
+        on_progress: Gets bytes done and bytes in all.
+        store: Puts the same content under a key, with its digest, where the storage has it
+            already; by default the file is put there.
 
     Raises:
         BadVideoError: If it is not a video that can be used, or longer than its domain takes.
@@ -134,7 +145,10 @@ def ingest_file(
     _check_name_free(bench, name)
     storage_key = f"videos/{digest[:12]}/{_safe_file_name(path.name)}"
     timeline_key = f"timelines/{digest}.npz"
-    bench.storage.put_file(storage_key, path, progress=on_progress)
+    if store is None:
+        bench.storage.put_file(storage_key, path, progress=on_progress)
+    else:
+        store(storage_key, digest)
     bench.storage.put(timeline_key, _timeline_bytes(timeline))
     store_playability(bench, digest, judge(path, facts, scanned))
     low, high = timeline.step_range_us

@@ -20,6 +20,7 @@ from prismata.core.errors import ConflictError, InvalidInputError, NotFoundError
 from prismata.core.jobs import JobState, ResourceClass
 from prismata.core.machine import nvidia_gpus
 from prismata.core.ports import Assignment, ChildLimits, ChildOutcome, MessageHandler
+from prismata.domains import DomainRegistry
 from prismata.services.admission import job_need_mb
 from prismata.services.datasets import create_dataset
 from prismata.services.label_checks import second_looks
@@ -69,10 +70,11 @@ def prepare_training(bench: Workbench, request: TrainRequest) -> PreparedTrainin
     """Freeze the labels and enter job and run into the catalog.
 
     Raises:
-        InvalidInputError: If there is nothing to learn from.
+        InvalidInputError: If there is nothing to learn from, or the domain has a broken edit.
         BusyError: If a training of this domain is running.
     """
     bench.domain(request.domain).clip.changed(request.clip)
+    _check_current(request.domain)
     dataset, plan = create_dataset(
         bench,
         request.domain,
@@ -98,6 +100,16 @@ def prepare_training(bench: Workbench, request: TrainRequest) -> PreparedTrainin
         model_name=request.model_name,
         processes=request.processes,
     )
+
+
+def _check_current(domain_name: str) -> None:
+    """Refuse a domain whose last edit is broken: here it goes on, a new process cannot load it."""
+    for failure in DomainRegistry.failures():
+        if failure.name == domain_name and failure.kept_version is not None:
+            raise InvalidInputError(
+                f"{failure.sentence}. A training runs in a process of its own, which reads that "
+                "file, so mend it first"
+            )
 
 
 def prepare_resume(

@@ -14,7 +14,7 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -82,7 +82,9 @@ class UploadDesk:
         self._lock = threading.Lock()
         self._busy: set[str] = set()
 
-    def begin(self, upload_id: str, *, name: str, size: int, domain: str = "") -> Upload:
+    def begin(
+        self, upload_id: str, *, name: str, size: int, domain: str = "", copies: int = 2
+    ) -> Upload:
         """Begin an upload, or return how far it is if it began before.
 
         Args:
@@ -91,12 +93,13 @@ class UploadDesk:
             name: The file's name; folders in front of it are dropped.
             size: Bytes of the whole file.
             domain: Domain that the video will belong to; may be empty.
+            copies: How often the file lies on this disk for a moment, at most.
 
         Raises:
             InvalidInputError: If id, name or size cannot be used, or the disk is too small.
             ConflictError: If the id belongs to another file.
         """
-        folder = self._folder_of(upload_id)
+        folder = self.folder_of(upload_id)
         clean = _file_name(name)
         if size <= 0:
             raise InvalidInputError(f"{clean!r} is empty; choose a video file")
@@ -118,10 +121,11 @@ class UploadDesk:
         # Twice: the upload itself, and the copy in the storage. Others are promised theirs.
         promised = sum(2 * other.size - other.offset for other in self.unfinished())
         free = max(0, shutil.disk_usage(self._folder).free - promised)
-        if 2 * size > free:
+        if copies * size > free:
+            needed = "twice its size" if copies == 2 else "its size"
             raise InvalidInputError(
                 f"{clean!r} has {size / 1e9:.1f} GB, but only {free / 1e9:.1f} GB are free here "
-                "and it needs twice its size for a moment; free some space or ingest it in place"
+                f"and it needs {needed} for a moment; free some space or ingest it in place"
             )
         (folder / "content").mkdir(parents=True, exist_ok=True)
         temporary = folder / "upload.json.part"
@@ -136,7 +140,7 @@ class UploadDesk:
             NotFoundError: If it never began, or was forgotten.
             InvalidInputError: If this cannot be an upload's id.
         """
-        folder = self._folder_of(upload_id)
+        folder = self.folder_of(upload_id)
         try:
             known = json.loads((folder / "upload.json").read_text("utf-8"))
         except FileNotFoundError as error:
@@ -165,7 +169,7 @@ class UploadDesk:
         Raises:
             BusyError: If somebody writes to it right now.
         """
-        folder = self._folder_of(upload_id)
+        folder = self.folder_of(upload_id)
         with self.hold(upload_id):
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -181,12 +185,12 @@ class UploadDesk:
             if len(head) == min(NEEDED_BYTES, upload.size):
                 check_may_be_video(head, upload.name)
         except BadVideoError:
-            shutil.rmtree(self._folder_of(upload.id), ignore_errors=True)
+            shutil.rmtree(self.folder_of(upload.id), ignore_errors=True)
             raise
 
     def path_of(self, upload_id: str, name: str) -> Path:
         """Return the file that grows."""
-        return self._folder_of(upload_id) / "content" / name
+        return self.folder_of(upload_id) / "content" / name
 
     @contextmanager
     def hold(self, upload_id: str) -> Iterator[None]:
@@ -232,19 +236,46 @@ class UploadDesk:
                 "sending"
             )
         path = self.path_of(upload.id, upload.name)
-        folder = self._folder_of(upload.id)
         try:
-            if digest and digest != digest_of(path):
-                raise InvalidInputError(
-                    f"what is here of {upload.name!r} is not what was sent: another file of this "
-                    "name, size and date was begun before, or it was changed; choose it again"
-                )
-            self._check_length(path, upload.name)
-            done = ingest_file(bench, path, name=upload.name, domain=upload.domain)
+            result = self.take_in(bench, upload, path, digest=digest)
         except (BadVideoError, InvalidInputError, ConflictError):
             # A refused file must not be resumed for ever; anything else may work next time.
-            shutil.rmtree(folder, ignore_errors=True)
+            self.forget_files(upload.id)
             raise
+        path.unlink(missing_ok=True)
+        return result
+
+    def take_in(
+        self,
+        bench: Workbench,
+        upload: Upload,
+        path: Path,
+        *,
+        digest: str = "",
+        store: Callable[[str, str], object] | None = None,
+    ) -> dict[str, Any]:
+        """Check a file that is complete, ingest it and note the answer; the file stays.
+
+        Args:
+            bench: The workbench.
+            upload: The upload.
+            path: All of it.
+            digest: What `digest_of` the sender's file is; empty = the sender cannot tell.
+            store: As of `ingest_file`.
+
+        Raises:
+            InvalidInputError: If it is too long, or not the file that was sent.
+            BadVideoError: If it is not a video that can be used.
+            ConflictError: If another video has its name.
+        """
+        if digest and digest != digest_of(path):
+            raise InvalidInputError(
+                f"what is here of {upload.name!r} is not what was sent: another file of this "
+                "name, size and date was begun before, or it was changed; choose it again"
+            )
+        self._check_length(path, upload.name)
+        done = ingest_file(bench, path, name=upload.name, domain=upload.domain, store=store)
+        folder = self.folder_of(upload.id)
         result = {
             "status": done.status,
             "message": done.message,
@@ -254,15 +285,18 @@ class UploadDesk:
         temporary = folder / "result.json.part"
         temporary.write_text(json.dumps(result), "utf-8")
         temporary.replace(folder / "result.json")
-        path.unlink(missing_ok=True)
         if done.status == "added" and done.video is not None:
             _prepare(bench, done.video)
         return result
 
+    def forget_files(self, upload_id: str) -> None:
+        """Remove what is here of an upload that the caller holds."""
+        shutil.rmtree(self.folder_of(upload_id), ignore_errors=True)
+
     def result(self, upload_id: str) -> dict[str, Any] | None:
         """Return what became of a finished upload, None if it is not finished."""
         try:
-            text = (self._folder_of(upload_id) / "result.json").read_text("utf-8")
+            text = (self.folder_of(upload_id) / "result.json").read_text("utf-8")
         except FileNotFoundError:
             return None
         result: dict[str, Any] = json.loads(text)
@@ -290,7 +324,12 @@ class UploadDesk:
                 f"{self._max_seconds / 3600:g} h are taken here (PRISMATA_UPLOAD_MAX_HOURS)"
             )
 
-    def _folder_of(self, upload_id: str) -> Path:
+    def folder_of(self, upload_id: str) -> Path:
+        """Return where everything about one upload lies.
+
+        Raises:
+            InvalidInputError: If this cannot be an upload's id.
+        """
         if not _ID.fullmatch(upload_id):
             raise InvalidInputError(
                 "an upload's id is 16 to 64 hexadecimal digits in lower case, not "

@@ -17,10 +17,13 @@ from datetime import datetime
 from io import BytesIO
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from prismata.core.errors import ConflictError, InvalidInputError, NotFoundError
 from prismata.storage.keys import check_key
+
+if TYPE_CHECKING:
+    from prismata.storage.parts import PartUploads
 
 CHUNK_BYTES = 1024 * 1024
 MAX_READ_BYTES = 64 * 1024 * 1024
@@ -206,6 +209,11 @@ class StorageBackend(ABC):
             NotFoundError: If there is no such object.
             InvalidInputError: If it is to live less than a second or more than seven days.
         """
+
+    @property
+    def part_uploads(self) -> PartUploads | None:
+        """How a browser sends large objects straight to the store; None if there is no such way."""
+        return None
 
     def digest(self, key: str) -> str:
         """Return the SHA-256 of the content in hex, reading it where the store does not know.

@@ -47,6 +47,7 @@ from prismata.storage.base import (
 from prismata.storage.cache import LocalCopyCache
 from prismata.storage.keys import check_key, check_prefix
 from prismata.storage.s3_errors import code_of, s3_door, status_of, translated
+from prismata.storage.s3_parts import S3PartUploads
 from prismata.storage.s3_reader import ObjectReader
 from prismata.storage.s3_upload import PART_BYTES, Upload
 
@@ -239,6 +240,11 @@ class S3Storage(StorageBackend):
                 Params={"Bucket": self.bucket, "Key": self._name(key)},
                 ExpiresIn=expires_seconds,
             )
+
+    @property
+    def part_uploads(self) -> S3PartUploads:
+        """Presigned addresses of parts; see `StorageBackend.part_uploads`."""
+        return S3PartUploads(self._client, self.bucket, self._name, self.stat)
 
     def remove_leftovers(self, older_than_seconds: float = 86_400.0) -> int:
         """Abort uploads in parts that began so long ago."""

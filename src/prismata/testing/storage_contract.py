@@ -365,6 +365,30 @@ class StorageContract(WritingPromises):
         with pytest.raises(InvalidInputError, match="1 to 604800"):
             store.url_for("k", expires_seconds=seconds)
 
+    def test_parts_sent_by_somebody_else_become_one_object_or_there_is_no_such_way(
+        self, store: StorageBackend
+    ) -> None:
+        """Whoever has an address needs nothing else; the store copies by itself."""
+        parts = store.part_uploads
+        if parts is None:
+            return
+        content = noise(8 * MEGABYTE + 3)
+        upload = parts.begin("uploads/clip.mp4", len(content))
+        assert not store.exists("uploads/clip.mp4")
+        for number, url in parts.urls(upload, [2, 1]).items():
+            body = content[(number - 1) * upload.part_bytes :][: upload.part_bytes]
+            plain = {"Content-Type": "application/octet-stream"}  # by default it would be a form
+            asked = urllib.request.Request(url, body, plain, method="PUT")  # noqa: S310
+            with urllib.request.urlopen(asked, timeout=60) as answer:  # noqa: S310
+                assert answer.status == 200
+        assert parts.sizes(upload) == {1: upload.part_bytes, 2: 3}
+        assert parts.finish(upload).size == len(content)
+        sha256 = hashlib.sha256(content).hexdigest()
+        copied = parts.take_over("uploads/clip.mp4", "videos/clip.mp4", sha256=sha256)
+        assert (copied.sha256, store.digest("videos/clip.mp4")) == (sha256, sha256)
+        assert store.get("videos/clip.mp4") == content
+        parts.abort(upload)
+
     def test_the_classic_surface_works(self, store: StorageBackend) -> None:
         """Videos and labels by name."""
         store.put("videos/b.mp4", b"second")

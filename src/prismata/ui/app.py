@@ -6,11 +6,13 @@ from pathlib import Path
 
 import streamlit as st
 
+from prismata.ui.context import look_for_edited_domains
 from prismata.ui.panels.notices import guarded
 from prismata.ui.screens import (
     analyze,
     compare,
     detect,
+    domains,
     events,
     health,
     jobs,
@@ -63,6 +65,12 @@ def main() -> None:
                 icon=":material/video_library:",
                 url_path="library",
             ),
+            st.Page(
+                guarded(domains.show),
+                title="Domains",
+                icon=":material/category:",
+                url_path="domains",
+            ),
             st.Page(guarded(jobs.show), title="Jobs", icon=":material/list_alt:", url_path="jobs"),
             st.Page(
                 guarded(health.show),
@@ -73,6 +81,7 @@ def main() -> None:
         ],
         position="top",
     )
+    guarded(look_for_edited_domains)()
     page.run()
 
 

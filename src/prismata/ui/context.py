@@ -5,6 +5,7 @@ Streamlit runs the pages in threads of its own and hands them nothing, so they f
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Literal
@@ -12,6 +13,9 @@ from typing import Literal
 from prismata.core.errors import InternalError
 from prismata.services.access import Scope, mint_token
 from prismata.services.workbench import Workbench
+from prismata.wiring import refresh_domains
+
+_LOOK_EVERY_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +25,13 @@ class _Context:
 
 
 _context: _Context | None = None
+_looked_at: float | None = None
 
 
 def set_workbench(bench: Workbench, secret: bytes) -> None:
     """Give the pages their workbench; the routes must know the same secret."""
-    global _context
-    _context = _Context(bench, secret)
+    global _context, _looked_at
+    _context, _looked_at = _Context(bench, secret), None
 
 
 def workbench() -> Workbench:
@@ -36,6 +41,15 @@ def workbench() -> Workbench:
         InternalError: If nobody has set it.
     """
     return _require().bench
+
+
+def look_for_edited_domains() -> None:
+    """Have plugins read that are new or were edited; looks once a second, whoever asks."""
+    global _looked_at
+    now = time.monotonic()
+    if _looked_at is None or now - _looked_at >= _LOOK_EVERY_SECONDS:
+        _looked_at = now
+        refresh_domains(workbench().settings)
 
 
 def signed_url(scope: Literal["video", "model"], subject: str) -> str:

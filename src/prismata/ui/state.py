@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import streamlit as st
 
+from prismata.domains import CheckResult, Domain
 from prismata.services.access import Scope
 from prismata.ui.context import signed_token, signed_url
 
@@ -71,6 +72,7 @@ COMPARE_SHOWN = "compare.shown"
 COMPARE_TABLE = "compare.table"
 COMPARED = "compare.result"
 
+_VERDICTS = "domains.verdicts"
 _NOTICES = "notices"
 _ADDRESSES = "addresses"
 
@@ -194,3 +196,15 @@ def selected_rows(key: str) -> list[int]:
     table: Any = st.session_state.get(key)
     rows: list[int] = list(table["selection"]["rows"]) if table else []
     return rows
+
+
+def keep_verdicts(domain: Domain, verdicts: list[CheckResult]) -> None:
+    """Keep what the checks say of a domain as it is now."""
+    st.session_state.setdefault(_VERDICTS, {})[domain.name] = (domain, verdicts)
+
+
+def verdicts(domain: Domain) -> list[CheckResult]:
+    """Return what the checks said of this domain; empty if it was not checked as it is now."""
+    kept: dict[str, tuple[Domain, list[CheckResult]]] = st.session_state.get(_VERDICTS, {})
+    checked, said = kept.get(domain.name, (None, []))
+    return said if checked is domain else []

@@ -82,14 +82,14 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
   depends_on = [aws_s3_bucket_versioning.this]
 }
 
-# Players get signed addresses and read videos in ranges, straight from the bucket. Uploads go through the workbench.
+# Players get signed addresses and read videos in ranges, straight from the bucket; uploads send their parts there.
 resource "aws_s3_bucket_cors_configuration" "this" {
   bucket = aws_s3_bucket.this.id
 
   cors_rule {
-    allowed_methods = ["GET", "HEAD"]
+    allowed_methods = ["GET", "HEAD", "PUT"]
     allowed_origins = var.browser_origins
-    allowed_headers = ["Range", "If-Match", "If-None-Match"]
+    allowed_headers = ["Range", "If-Match", "If-None-Match", "Content-Type"]
     expose_headers  = ["ETag", "Content-Range", "Accept-Ranges", "Content-Length"]
     max_age_seconds = 3600
   }
@@ -144,7 +144,7 @@ resource "aws_s3_bucket_policy" "this" {
 data "aws_iam_policy_document" "use" {
   statement {
     sid       = "Objects"
-    actions   = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
+    actions   = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
     resources = ["${aws_s3_bucket.this.arn}/*"]
   }
 

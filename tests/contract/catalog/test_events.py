@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 import pytest
 
-from prismata.catalog import EventDraft, open_catalog
+from prismata.catalog import EventDraft, LabelCount, open_catalog
 from prismata.core.errors import ConflictError, InvalidInputError, NotFoundError
 from prismata.core.events import Event
 
@@ -98,6 +98,20 @@ def test_hard_negatives_are_rejected_annotations_and_not_counted(catalog, video,
     assert catalog.events.count_by_type("cricket", origin="detection") == {}
     rejected = catalog.events.list(review_state="rejected")
     assert [item.event.event_type for item in rejected] == ["bounce", "hit"]
+
+
+def test_labels_of_all_domains_are_counted_at_once_by_type_and_kind(catalog, video, make):
+    annotate(catalog, video, HIT, OVER, EventDraft(HIT, review_state="rejected"))
+    annotate(catalog, make.video("other.mp4"), HIT, Event.segment("hit", 5, 9))
+    catalog.events.add_annotations(video.id, "fitness", 1, [Event.point("hit", 1)], "anna")
+    run = catalog.detections.start(video_id=video.id, model_id=make.model().id, settings={})
+    catalog.detections.finish(run.id, [Event.point("hit", 8, 0.5)])
+    assert catalog.events.count_labels() == [
+        LabelCount("cricket", "hit", "point", 2, 1),
+        LabelCount("cricket", "hit", "segment", 1, 0),
+        LabelCount("cricket", "over", "segment", 1, 0),
+        LabelCount("fitness", "hit", "point", 1, 0),
+    ]
 
 
 def test_replacing_touches_only_this_domain_of_this_video(catalog, video, make):

@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from prismata.catalog import open_catalog
 from prismata.catalog.schema import METADATA
+from prismata.catalog.upgrades import _scripts, newest_revision
 from prismata.core.events import Event
 
 
@@ -44,6 +45,10 @@ def facts(engine):
         }
         found[table] = (checks, keys, uniques, indexes, columns)
     return found
+
+
+def test_the_newest_schema_is_known_without_alembic():
+    assert newest_revision() == _scripts().get_current_head()
 
 
 def test_alembic_sees_no_difference(catalog, raw):

@@ -54,7 +54,7 @@ def untrained():
 @pytest.fixture
 def task(new_task):
     made = new_task(
-        architecture="linear_probe", epochs=40, chunk_samples=16, batch_chunks=2, mining_folds=3
+        architecture="linear_probe", epochs=20, chunk_samples=16, batch_chunks=2, mining_folds=3
     )
     return replace(made, window_stride=4)
 

@@ -281,7 +281,7 @@ def test_a_dense_head_learns_from_stretches_of_features(architecture, feature_vi
     torch.manual_seed(0)
     videos = [feature_video(f"v{seed}", seed=seed) for seed in range(6)]
     detector = Detector(None, build_head(architecture, 6, 1, HeadSpec(hidden=8)), 16)
-    task = new_task(architecture=architecture, epochs=60, chunk_samples=16, batch_chunks=2)
+    task = new_task(architecture=architecture, epochs=30, chunk_samples=16, batch_chunks=2)
     trained = train(detector, replace(task, window_stride=4), videos[:4], videos[4:])
     assert trained.best_score > 0.95
 

@@ -20,11 +20,14 @@ def pick_domain() -> Domain | None:
         show_notice("info", "There is no domain yet. A domain says which events exist.")
         st.code("prismata domains new my_events", language="bash")
         for failure in DomainRegistry.failures():
-            show_notice("error", f"{failure.origin}: {failure.message}")
+            show_notice("error", failure.sentence)
         return None
     chosen = state.choose(
         "Domain", {name: domain.title for name, domain in domains.items()}, state.DOMAIN
     )
+    for failure in DomainRegistry.failures():
+        if failure.name == chosen and failure.kept_version is not None:
+            show_notice("error", failure.sentence)
     return domains[chosen]
 
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
-from prismata.core.child import ChildReporter, child_main
+from prismata.core.child import ChildReporter, child_main, leave_after, loading
 from prismata.core.errors import InvalidInputError, UnavailableError
 
 
 def handle(request: dict[str, Any], reporter: ChildReporter) -> dict[str, Any]:
     """Do what `request["task"]` says: `train`, `search`, `export` or `detect`."""
     try:
-        from prismata.worker.train.export import run_export
-        from prismata.worker.train.run import run_training
-        from prismata.worker.train.search import run_search
-        from prismata.worker.train.torch_detection import run_torch_detection
+        with loading():
+            from prismata.worker.train.export import run_export
+            from prismata.worker.train.run import run_training
+            from prismata.worker.train.search import run_search
+            from prismata.worker.train.torch_detection import run_torch_detection
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in ("torch", "torchvision", "onnx"):
             raise
@@ -38,4 +38,4 @@ def handle(request: dict[str, Any], reporter: ChildReporter) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(child_main(handle))
+    leave_after(lambda: child_main(handle))

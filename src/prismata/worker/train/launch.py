@@ -18,9 +18,9 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
-from prismata.core.child import EXIT_STOPPED
+from prismata.core.child import EXIT_STOPPED, leave_after, loading
 from prismata.core.machine import usable_cores
-from prismata.worker.train.rank import EXIT_RANK_LOST, leave
+from prismata.worker.train.rank import EXIT_RANK_LOST
 
 if TYPE_CHECKING:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 def main(arguments: list[str]) -> int:
     """Run the ranks to their end; return the exit code of the one that failed, or 0."""
-    import torch  # the request waits in the pipe meanwhile
+    with loading():
+        import torch  # the request waits in the pipe meanwhile
 
     (processes,) = arguments
     count = torch.cuda.device_count() if processes == "auto" else int(processes)
@@ -76,4 +77,4 @@ def _end_like(failed: ChildFailedError) -> int:
 
 
 if __name__ == "__main__":
-    leave(main(sys.argv[1:]))
+    leave_after(lambda: main(sys.argv[1:]))

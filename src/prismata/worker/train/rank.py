@@ -6,7 +6,6 @@ the request from it and say only why they failed, if they did by themselves.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import sys
@@ -14,9 +13,9 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import Any
 
-from prismata.core.child import ChildReporter, child_main, helper_main
+from prismata.core.child import ChildReporter, child_main, helper_main, leave_after, loading
 from prismata.core.errors import InvalidInputError
 from prismata.core.processes import die_with_parent
 
@@ -24,26 +23,6 @@ EXIT_RANK_LOST = 75
 """This rank ends because another one did, which knows why."""
 
 _WAIT_SECONDS = 10.0
-
-
-def main(arguments: list[str]) -> NoReturn:
-    """Take part until the training is over."""
-    try:
-        code = _work(arguments)
-    except SystemExit as asked:
-        code = asked.code if isinstance(asked.code, int) else 1
-    leave(code)
-
-
-def leave(code: int) -> NoReturn:
-    """End this process now: all that has to be closed is, and Python takes seconds to unload torch.
-
-    Who called a training off would wait for it twice, for the ranks and for their launcher.
-    """
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):
-            stream.flush()
-    os._exit(code)
 
 
 def _work(arguments: list[str]) -> int:
@@ -57,8 +36,9 @@ def _work(arguments: list[str]) -> int:
 def _lead(
     count: int, launcher: int, request: dict[str, Any], reporter: ChildReporter
 ) -> dict[str, Any]:
-    from prismata.training.ranks import joined
-    from prismata.worker.train.run import run_training
+    with loading():
+        from prismata.training.ranks import joined
+        from prismata.worker.train.run import run_training
 
     with _lost_is_no_bug(), joined(use_gpus=_use_gpus(count)) as ranks:
         ranks.from_first(request)
@@ -68,8 +48,9 @@ def _lead(
 
 
 def _follow(count: int, reporter: ChildReporter) -> None:
-    from prismata.training.ranks import joined
-    from prismata.worker.train.run import run_training
+    with loading():
+        from prismata.training.ranks import joined
+        from prismata.worker.train.run import run_training
 
     with _lost_is_no_bug(), joined(use_gpus=_use_gpus(count)) as ranks:
         request: dict[str, Any] = ranks.from_first({})
@@ -115,4 +96,4 @@ def _lost_is_no_bug() -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    leave_after(lambda: _work(sys.argv[1:]))

@@ -6,10 +6,12 @@ const CHUNK = 8 * 1024 * 1024; // also the piece of which a digest is made
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 10_000;
 const FORBIDDEN_TRIES = 12; // after a restart, until the page has a new permission
+const STORE_TRIES = 3; // at a store that has never taken anything from this window
 const VIDEO = /\.(3gp|asf|avi|flv|m2ts|m4v|mkv|mov|mp4|mpeg|mpg|mts|ogv|ts|webm|wmv)$/i;
 
 class Refused extends Error {}
 class CalledOff extends Error {}
+class NoWayToStore extends Error {}
 
 // The same file gets the same id, also after a reload: that is what makes it resumable.
 function idOf(file, domain) {
@@ -106,7 +108,7 @@ class Upload {
   }
 
   // Asks until there is an answer, whatever happens to the connection.
-  async ask(method, headers, body) {
+  async ask(method, headers, body, below = "") {
     let wait = FIRST_WAIT_MS;
     let forbidden = 0;
     for (;;) {
@@ -114,7 +116,7 @@ class Upload {
       if (body instanceof Blob) await body.slice(0, 1).arrayBuffer(); // the file is still there
       this.abort = new AbortController();
       try {
-        const answer = await fetch(this.url, {
+        const answer = await fetch(this.url + below, {
           method, body, signal: this.abort.signal,
           headers: { ...headers, "x-prismata-token": this.desk.data.token },
         });
@@ -139,15 +141,91 @@ class Upload {
 
   async announce() {
     const { name, size: total } = this.file;
-    const hello = JSON.stringify({ name, size: total, domain: this.domain });
+    const direct = !this.desk.noWayToStore;
+    const hello = JSON.stringify({ name, size: total, domain: this.domain, direct });
     const answer = await this.ask("PUT", {}, hello);
-    if (!answer.ok) throw new Refused((await answer.json()).error);
+    const told = await answer.json();
+    if (!answer.ok) throw new Refused(told.error);
+    this.direct = told.direct;
     return Number(answer.headers.get("upload-offset"));
   }
 
   async send() {
     const digest = new Digest(this.file);
-    let offset = await this.announce();
+    const offset = await this.announce();
+    if (!this.direct) return this.sendPieces(digest, offset);
+    try {
+      return await this.sendParts(digest, this.direct);
+    } catch (error) {
+      if (!(error instanceof NoWayToStore)) throw error;
+      this.desk.goThroughWorkbench();
+      return this.sendPieces(digest, await this.announce());
+    }
+  }
+
+  // Parts go to addresses of the store; which are there, and fresh addresses, are asked for.
+  async sendParts(digest, told) {
+    let began = null;
+    let failed = 0;
+    for (;;) {
+      const there = told.done.reduce((sum, number) => sum + this.part(told, number).size, 0);
+      began ??= { at: performance.now(), offset: there };
+      this.show(there, began);
+      let sent = 0;
+      for (const [number, url] of Object.entries(told.urls)) {
+        const part = this.part(told, Number(number));
+        const first = Math.floor(((number - 1) * told.part_bytes) / CHUNK);
+        for (let at = 0; at * CHUNK < part.size; at += 1) await digest.piece(first + at);
+        if (!await this.put(url, part)) break;
+        this.desk.storeTakes = true;
+        sent += part.size;
+        this.show(there + sent, began);
+      }
+      if (!Object.keys(told.urls).length) {
+        this.say("checking the file");
+        const whole = await digest.whole();
+        const answer = await this.ask("POST", whole ? { "x-prismata-digest": whole } : {}, undefined, "/parts");
+        if (answer.ok) return answer.json();
+        const refused = (await answer.json()).error;
+        told = await this.parts(refused); // a part may have been lost; else it is over
+        if (told.urls && !Object.keys(told.urls).length) throw new Refused(refused);
+        if (!told.urls) return told;
+        continue;
+      }
+      failed = sent ? 0 : failed + 1;
+      if (!sent) await this.desk.pause(Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** failed));
+      told = await this.parts("this upload was forgotten; choose the file again");
+      if (!told.urls) return told; // another window was faster
+      if (failed >= STORE_TRIES && !this.desk.storeTakes) throw new NoWayToStore();
+    }
+  }
+
+  part(told, number) {
+    return this.file.slice((number - 1) * told.part_bytes, number * told.part_bytes);
+  }
+
+  async parts(otherwise) {
+    const answer = await this.ask("GET", {}, undefined, "/parts");
+    if (!answer.ok) throw new Refused(otherwise);
+    return answer.json();
+  }
+
+  // An address that is over, a busy store and a cut connection look alike: not sent.
+  async put(url, part) {
+    if (this.stopped) throw new CalledOff();
+    await part.slice(0, 1).arrayBuffer(); // the file is still there
+    this.abort = new AbortController();
+    try {
+      const answer = await fetch(url, { method: "PUT", body: part, signal: this.abort.signal });
+      return answer.ok;
+    } catch {
+      if (this.stopped) throw new CalledOff();
+      this.say("connection lost, trying again");
+      return false;
+    }
+  }
+
+  async sendPieces(digest, offset) {
     let began = { at: performance.now(), offset };
     for (;;) {
       this.show(offset, began);
@@ -215,6 +293,12 @@ class Desk {
   }
 
   wake() {}
+
+  goThroughWorkbench() {
+    this.noWayToStore = true;
+    this.say("This browser cannot send to the store itself, so files go through the workbench; "
+      + "the bucket's CORS rules have to allow this page.");
+  }
 
   // After a restart of the workbench its page has to sign a new permission.
   renew() {
