@@ -28,7 +28,7 @@ from prismata.testing.figures import (
 )
 from prismata.testing.scenes import Camera, Happening
 
-EXPECTED = {"point_map_1s": 0.2}
+EXPECTED = {"point_map_1s": 0.3}
 CAMERA = Camera(noise=2.5, shake=0.4)
 
 LEFT, RIGHT, FAR, NEAR = 40.0, 290.0, 54.0, 164.0

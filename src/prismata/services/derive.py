@@ -92,13 +92,12 @@ class _Lane:
         """Return the label that is about an event; of several the nearest."""
         low = bisect_left(self._starts, event.start_us - tolerance_us - self._longest_us)
         high = bisect_right(self._starts, event.end_us + tolerance_us)
-        near = self._records[low:high]
-        if event.kind == "point":
-            fitting = [
-                item for item in near if abs(item.event.start_us - event.start_us) <= tolerance_us
-            ]
-        else:
-            fitting = [item for item in near if item.event.span.tiou(event.span) >= SAME_TIOU]
+        # Points have no length, so all that lie there are within the tolerance.
+        fitting = [
+            item
+            for item in self._records[low:high]
+            if event.kind == "point" or item.event.span.tiou(event.span) >= SAME_TIOU
+        ]
         return min(
             fitting, key=lambda item: abs(item.event.start_us - event.start_us), default=None
         )
