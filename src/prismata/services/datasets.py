@@ -162,6 +162,7 @@ def plan_dataset(
         split.note,
         _unseen_remark(len(known) - len(videos)),
         _replay_remark(bench, domain, usable),
+        _untaught_remark(domain, usable, split),
     )
     split = replace(split, note=" ".join(remark for remark in remarks if remark))
     return DatasetPlan(
@@ -183,6 +184,22 @@ def _unseen_remark(unseen: int) -> str:
         return "1 video of this domain takes no part: nobody watched it and it holds no labels."
     return (
         f"{unseen} videos of this domain take no part: nobody watched them and they hold no labels."
+    )
+
+
+def _untaught_remark(domain: Domain, labels: Sequence[EventRecord], split: SplitPlan) -> str:
+    """Say which event types a model trained on this will not know."""
+    shown = {
+        item.event.event_type
+        for item in labels
+        if item.review_state != "rejected" and split.splits.get(item.video_id) == "train"
+    }
+    missing = [item.title for item in domain.event_types if item.name not in shown]
+    if not missing or len(missing) == len(domain.event_types):
+        return ""
+    return (
+        f"No training video holds an example of {', '.join(missing)}; a model trained on this will "
+        "not know it."
     )
 
 

@@ -53,6 +53,7 @@ from prismata.worker.train.gather import GatheredData, gather
 from prismata.worker.train.mining import with_hard_negatives
 from prismata.worker.train.parity import CHECK_SAMPLES, CheckClip
 from prismata.worker.train.publish import CARD_DRAFT_FILE, CHECK_FILE, Origin, publish
+from prismata.worker.train.scope import learnable
 
 UPLOAD_EVERY_SECONDS = 30.0
 _NO_SETUP = EncoderSetup(None, None, "", None, "", None)
@@ -174,10 +175,13 @@ class _Run:
         lease = request.get("lease")
         self.lease = None if lease is None else JobLease(lease["job_id"], lease["token"])
         self.record: TrainingRunRecord = bench.catalog.runs.get(request["run_id"])
-        self.dataset: DatasetVersionRecord = bench.catalog.datasets.get(
-            self.record.dataset_version_id
+        scope = learnable(
+            bench.domain(self.record.domain),
+            bench.catalog.datasets.get(self.record.dataset_version_id),
         )
-        self.domain: Domain = bench.domain(self.record.domain)
+        self.dataset: DatasetVersionRecord = scope.dataset
+        self.domain: Domain = scope.domain
+        self.scope_note = scope.note
         self.recipe = recipe_for(self.domain, self.record.recipe["training"])
         self.architecture = find_architecture(self.recipe.architecture)
         self.clip = clip_for(self.domain, self.recipe, self.record.recipe.get("clip", {}))
@@ -368,7 +372,7 @@ class _Run:
                 "videos": {split: len(videos) for split, videos in data.videos.items()},
                 "hard_negatives": mined,
                 "thresholds_chosen_on": quality.chosen_on,
-                "notes": quality.notes,
+                "notes": [*([self.scope_note] if self.scope_note else []), *quality.notes],
                 "torch": torch.__version__,
                 "prismata": __version__,
                 "machine": f"{platform.system()} {platform.machine()}",

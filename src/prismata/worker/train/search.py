@@ -40,6 +40,7 @@ from prismata.wiring import open_workbench
 from prismata.worker.train.encoder_setup import EncoderSetup, set_up_encoder
 from prismata.worker.train.gather import GatheredData, gather, relabelled
 from prismata.worker.train.run import clip_for, new_detector, recipe_for, training_task
+from prismata.worker.train.scope import learnable
 from prismata.worker.train.search_state import SearchState
 
 UPLOAD_EVERY_SECONDS = 30.0
@@ -81,10 +82,12 @@ class _Search:
         stack: ExitStack,
     ) -> None:
         self.bench, self.reporter, self.stack = bench, reporter, stack
-        self.domain: Domain = bench.domain(request["domain"])
-        self.dataset: DatasetVersionRecord = bench.catalog.datasets.get(
-            request["dataset_version_id"]
+        scope = learnable(
+            bench.domain(request["domain"]),
+            bench.catalog.datasets.get(request["dataset_version_id"]),
         )
+        self.domain: Domain = scope.domain
+        self.dataset: DatasetVersionRecord = scope.dataset
         self.chosen_clip: Mapping[str, Any] = request["clip"]
         self.recipes = [recipe_for(self.domain, recipe) for recipe in request["recipes"]]
         # No setting varies the epochs; where architectures differ, all are trained to their end.

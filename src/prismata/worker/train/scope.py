@@ -1,0 +1,38 @@
+"""What a training can learn: the event types of which its training videos hold an example."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from prismata.catalog import DatasetVersionRecord
+from prismata.domains import Domain
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """A domain and its labels, as far as there is something to learn."""
+
+    domain: Domain
+    dataset: DatasetVersionRecord
+    """The same version; labels of other event types are left out."""
+    note: str
+    """Which event types the model will not know; empty if it will know all."""
+
+
+def learnable(domain: Domain, dataset: DatasetVersionRecord) -> Scope:
+    """Leave out what no training video shows; with no example at all, everything stays.
+
+    A domain of many event types is useful long before each of them was seen once. What nobody
+    labelled is no reason to learn nothing, and a type without an example would only learn "never".
+    """
+    shown = {
+        event.event_type
+        for video_id, event, state in dataset.content
+        if state != "rejected" and dataset.video_splits[video_id] == "train"
+    }
+    left_out = [name for name in domain.event_names if name not in shown]
+    if not left_out or len(left_out) == len(domain.event_names):
+        return Scope(domain, dataset, "")
+    content = tuple(item for item in dataset.content if item[1].event_type in shown)
+    note = f"no training video holds an example of {', '.join(left_out)}: this model knows none"
+    return Scope(domain.only(shown), replace(dataset, content=content), note)
