@@ -372,7 +372,7 @@ class StorageContract(WritingPromises):
         parts = store.part_uploads
         if parts is None:
             return
-        content = noise(8 * MEGABYTE + 3)
+        content = noise(8 * 2**20 + 3)
         upload = parts.begin("uploads/clip.mp4", len(content))
         assert not store.exists("uploads/clip.mp4")
         for number, url in parts.urls(upload, [2, 1]).items():

@@ -147,6 +147,7 @@ def test_a_plugin_that_takes_its_time_keeps_nobody_from_the_others(folder, write
         assert gate.entered.wait(30)
         assert DomainRegistry.get("tennis").name == "tennis"
         assert {domain.name for domain in look(folder).domains} == {"chess", "tennis"}
+        assert slow.is_alive(), "nobody waited for it"
     finally:
         gate.open.set()
         slow.join(30)
