@@ -318,8 +318,7 @@ def _save(rows: Sequence[Mapping[str, Any]], table: str) -> None:
         "weights.\n\nMean average precision in percent, on scenes of seeds that no training "
         "video has. Points within the tolerance, segments\nwith the overlap (tIoU) that the name "
         "says. Chance is the mean over all tolerances or overlaps for as many guesses at a\nfixed "
-        "cadence. Other programs used the two cores meanwhile, so seconds are good for a "
-        "factor.\n\n"
+        "cadence. Seconds are by the clock, while other programs used the cores.\n\n"
         f"{table}\n\nWhat was filmed; names in parentheses look like events and are none:\n\n"
         f"{chr(10).join(lines)}\n",
         encoding="utf-8",

@@ -56,7 +56,7 @@ class Warehouse(Domain):
     rules = {
         "pallet_drop": GroupingRule(min_gap_seconds=2.0, buffer_seconds=3.0),
         "person_in_aisle": GroupingRule(min_gap_seconds=1.0, min_seconds=0.5),
-        "forklift_pass": GroupingRule(min_gap_seconds=1.0, min_seconds=1.0),
+        "forklift_pass": GroupingRule(min_gap_seconds=0.4, min_seconds=1.0),
         "near_miss": GroupingRule(min_gap_seconds=3.0, buffer_seconds=4.0),
     }
     tolerance_seconds = 0.5

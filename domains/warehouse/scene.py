@@ -11,7 +11,7 @@ from prismata.testing.drawing import Canvas, Color, darker, mixed
 from prismata.testing.figures import STANDING, Figure, Outfit, Pose, between, pick, walking
 from prismata.testing.scenes import Camera, Happening
 
-EXPECTED = {"point_map_0.5s": 0.4, "segment_map_0.5": 0.5}
+EXPECTED = {"point_map_0.5s": 0.4, "segment_map_0.5": 0.6}
 CAMERA = Camera(shake=0.0, flicker=0.05)
 
 LINE_TOP, LINE_BOTTOM = 112.0, 156.0
