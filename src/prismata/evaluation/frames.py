@@ -57,26 +57,16 @@ def frame_auc(
         where = "in" if positive == 0 else "outside"
         reason = f"no sampled instant lies {where} an event, so there is nothing to tell apart"
         return FrameQuality(total, positive, None, None, reason)
-    roc_auc, average_precision = _areas(expected, np.concatenate(scores))
-    return FrameQuality(total, positive, roc_auc, average_precision)
+    # Imported here: scikit-learn takes a second to load and nothing else in this room needs it.
+    from sklearn.metrics import average_precision_score, roc_auc_score
 
-
-def _areas(expected: NDArray[np.bool_], scores: NDArray[np.float32]) -> tuple[float, float]:
-    """Return ROC-AUC and average precision of `(N,)` scores; both outcomes occur in `expected`.
-
-    Equal scores count as one threshold. Average precision is the sum over thresholds of precision
-    times what recall gains there, without interpolation. The numbers are scikit-learn's, which
-    takes a second to load.
-    """
-    order = np.argsort(-scores, kind="stable")
-    ranked, hits = scores[order], expected[order]
-    last_of_equals = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))
-    true = np.cumsum(hits)[last_of_equals].astype(np.float64)
-    false = last_of_equals + 1 - true
-    recall, fall_out = true / true[-1], false / false[-1]
-    gained = np.diff(recall, prepend=0.0)
-    roc_auc = float(np.sum(np.diff(fall_out, prepend=0.0) * (recall - gained / 2)))
-    return roc_auc, float(np.sum(gained * true / (last_of_equals + 1)))
+    given = np.concatenate(scores)
+    return FrameQuality(
+        total,
+        positive,
+        float(roc_auc_score(expected, given)),
+        float(average_precision_score(expected, given)),
+    )
 
 
 def _positive(
