@@ -1,14 +1,16 @@
 """Active learning: does the uncertainty queue teach a model more than the same number of reviews?
 
-Videos of the demo's domain. One video is labelled and a model is trained on it; it looks at all
+Videos of the demo's domain, or with `--footage fights` the CCTV sequences of `real_fights.py`,
+assembled from real clips. One video is labelled and a model is trained on it; it looks at all
 others, and a reviewer who knows the truth works through what it found, in the order of the review
 queue (most doubtful first, every fourth card a random control) or in random order among what
 reaches half of the threshold. After so many decisions a new model is trained on the labels that
 came of them, the queue is made anew from what it finds, and the model is measured on videos of the
-same places that no training saw. Three more videos, labelled and the same in both orders, are for
-validation. The encoder stays as it was published.
+same places (fights: of other cameras) that no training saw. A few more videos, labelled and the
+same in both orders, are for validation. The encoder stays as it was published.
 
     python benchmarks/active_learning.py --seeds 5 --save
+    python benchmarks/active_learning.py --footage fights --reviews 5 15 --save
 
 A seed that was measured is not measured again while its file lies in the working folder.
 """
@@ -16,6 +18,7 @@ A seed that was measured is not measured again while its file lies in the workin
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import platform
 import random
@@ -24,17 +27,20 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import label_efficiency as base
 from curve_svg import Mark, Panel, draw_curves
+from real_fights import assemble_all
 
 from prismata.catalog import ModelRecord, VideoRecord
 from prismata.cli.train import parse_settings
 from prismata.core.events import Event
+from prismata.evaluation import EvaluationReport
+from prismata.media import scan
 from prismata.services.annotate import LabelDesk
 from prismata.services.detect import DetectRequest
 from prismata.services.detect_batch import detect_many
@@ -54,45 +60,107 @@ EXACT_US = 40_000
 """Nearer than this, it is accepted as it is."""
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Videos by what becomes of them."""
+
+    start: list[SynthVideo]
+    val: list[SynthVideo]
+    rest: list[SynthVideo]
+    """To be reviewed."""
+    tests: list[SynthVideo]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is learned, on which videos, and what is measured."""
+
+    domain: str
+    footage: base.Footage
+    clip: Mapping[str, int]
+    val: int
+    """Videos for validation."""
+    tests: int
+    """Videos of the pool to measure on, drawn by the seed; 0: the footage has its own."""
+    figure: str
+    """What is measured, in words."""
+    where: str
+
+    def parts(self, seed: int) -> Parts:
+        """Divide the videos, another way with every seed."""
+        pool = list(self.footage.pool)
+        random.Random(seed).shuffle(pool)  # noqa: S311 - a reproducible order, not a secret
+        tests = pool[: self.tests] or self.footage.tests["known"]
+        pool = pool[self.tests :]
+        return Parts(pool[:1], pool[1 : 1 + self.val], pool[1 + self.val :], tests)
+
+    def measured(self, report: EvaluationReport) -> float:
+        """Return the figure, 0 where nothing was found."""
+        is_thrown = self.domain == base.DOMAIN
+        mean = report.points if is_thrown else report.segments
+        return 0.0 if mean is None else float(mean.by_criterion["0.2" if is_thrown else "0.5"] or 0)
+
+
 def main() -> None:
     """Measure both orders with every seed and print them side by side."""
     arguments = _parse()
-    work = arguments.work / "active-learning"
-    footage = base.render(work / "videos", arguments.videos)
+    work = arguments.work / f"active-learning-{arguments.footage}"
+    subject = (thrown if arguments.footage == "throws" else fights)(arguments, work / "videos")
     rows: list[dict[str, Any]] = []
     for seed in range(arguments.seeds):
         kept = work / f"seed-{seed}.json"
         if not kept.is_file():
-            kept.write_text(json.dumps(measure_seed(arguments, work, footage, seed)))
+            kept.write_text(json.dumps(measure_seed(arguments, work, subject, seed)))
         rows += json.loads(kept.read_text())
     table = _table(rows, arguments)
     print(f"\n{table}")
     if arguments.save:
-        _save(table, rows, arguments)
+        _save(table, rows, arguments, subject)
     print(json.dumps({"active_learning": rows}))
 
 
+def thrown(arguments: argparse.Namespace, folder: Path) -> Subject:
+    """Render the videos of the demo's domain."""
+    footage = base.render(folder, arguments.videos)
+    return Subject(base.DOMAIN, footage, base.CLIP, 3, 0, "release, AP ±0.2 s", "known places")
+
+
+def fights(arguments: argparse.Namespace, folder: Path) -> Subject:
+    """Assemble the CCTV sequences of every camera."""
+    truth: dict[str, list[Event]] = {}
+    table = assemble_all(arguments.realdata / "surv-fights", folder)
+    with table.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            start, end = (round(float(row[key]) * 1e6) for key in ("start_s", "end_s"))
+            truth.setdefault(row["video"], []).append(Event.segment("fight", start, end))
+    pool = [
+        SynthVideo(
+            path, tuple(truth.get(path.name, ())), scan(path).timeline, seed=0, variable_rate=True
+        )
+        for path in sorted(folder.glob("*.mp4"))
+    ]
+    footage = base.Footage(folder, pool, {})
+    return Subject("fights", footage, {}, 2, 3, "fight, AP at tIoU 0.5", "other cameras, assembled")
+
+
 def measure_seed(
-    arguments: argparse.Namespace, work: Path, footage: base.Footage, seed: int
+    arguments: argparse.Namespace, work: Path, subject: Subject, seed: int
 ) -> list[dict[str, Any]]:
     """Begin with one labelled video and go on in both orders, each in a library of its own."""
-    rng = random.Random(seed)  # noqa: S311 - a reproducible order, not a secret
-    pool = list(footage.pool)
-    rng.shuffle(pool)
-    start, val, rest = pool[:1], pool[1:4], pool[4:]
-    tests = footage.tests["known"]
+    parts = subject.parts(seed)
     folder = work / f"seed-{seed}-start"
     shutil.rmtree(folder, ignore_errors=True)
     features = work / "features"
     if features.is_dir():
         shutil.copytree(features, folder / "cache" / "features")
     with base.open_bench(arguments, folder) as bench:
-        videos = base.take_in(bench, footage)
-        base.label_videos(bench, [*start, *val, *tests], videos, {})
-        first = _train(bench, videos, footage, val, arguments, seed)
-        _detect(bench, first, [videos[item.path.name] for item in rest])
-        begun = _row("start", 0, seed, _measure(bench, first, videos, tests), 0)
-    print(_line(begun), flush=True)
+        videos = base.take_in(bench, subject.footage, domain=subject.domain)
+        labelled = [*parts.start, *parts.val, *parts.tests]
+        base.label_videos(bench, labelled, videos, {}, domain=subject.domain)
+        first = _train(bench, videos, subject, parts, arguments, seed)
+        _detect(bench, first, [videos[item.path.name] for item in parts.rest])
+        begun = _row("start", 0, seed, _measure(bench, first, videos, subject, parts), 0)
+    print(_line(begun, subject), flush=True)
     shutil.rmtree(features, ignore_errors=True)
     shutil.copytree(folder / "cache" / "features", features)
     rows = [begun]
@@ -101,26 +169,23 @@ def measure_seed(
         shutil.rmtree(mine, ignore_errors=True)
         shutil.copytree(folder, mine)
         with base.open_bench(arguments, mine) as bench:
-            rows += list(
-                _rounds(bench, first, footage, (val, rest), arguments, order=order, seed=seed)
-            )
+            rows += list(_rounds(bench, first, subject, arguments, order=order, seed=seed))
     return rows
 
 
 def _rounds(
     bench: Workbench,
     model: ModelRecord,
-    footage: base.Footage,
-    parts: tuple[list[SynthVideo], list[SynthVideo]],
+    subject: Subject,
     arguments: argparse.Namespace,
     *,
     order: str,
     seed: int,
 ) -> Iterator[dict[str, Any]]:
     """Review, train, measure; yield a row for each number of decisions."""
-    val, rest = parts
+    parts = subject.parts(seed)
     videos = {video.name: video for video in bench.catalog.videos.list()}
-    truth = {videos[item.path.name].id: item.events for item in rest}
+    truth = {videos[item.path.name].id: item.events for item in parts.rest}
     labels = LabelDesk(bench)
     desk = ReviewDesk(bench, labels)
     decided = true = 0
@@ -134,20 +199,20 @@ def _rounds(
                 desk.decide(verdict, "reviewer")
                 decided += 1
                 true += verdict.decision in ("accepted", "corrected") or len(verdict.found)
-        model = _train(bench, videos, footage, val, arguments, seed)
-        measured = _measure(bench, model, videos, footage.tests["known"])
+        model = _train(bench, videos, subject, parts, arguments, seed)
+        measured = _measure(bench, model, videos, subject, parts)
         row = _row(order, decided, seed, measured, true)
-        print(_line(row), flush=True)
+        print(_line(row, subject), flush=True)
         yield row
         if goal != arguments.reviews[-1]:
-            _detect(bench, model, [videos[item.path.name] for item in rest])
+            _detect(bench, model, [videos[item.path.name] for item in parts.rest])
 
 
 def _next(
     bench: Workbench, desk: ReviewDesk, model: ModelRecord, *, order: str, limit: int
 ) -> Sequence[ReviewCard]:
     if order == "doubt":
-        return desk.queue(base.DOMAIN, model.id, limit=limit).cards
+        return desk.queue(model.domain, model.id, limit=limit).cards
     items = [
         item
         for item in open_items(bench, RunShelf(bench), model)
@@ -195,23 +260,23 @@ def _about(item: ReviewItem, truth: Sequence[Event]) -> Event | None:
 def _train(
     bench: Workbench,
     videos: Mapping[str, VideoRecord],
-    footage: base.Footage,
-    val: Sequence[SynthVideo],
+    subject: Subject,
+    parts: Parts,
     arguments: argparse.Namespace,
     seed: int,
 ) -> ModelRecord:
-    tests = [item for part in footage.tests.values() for item in part]
-    fixed = {videos[item.path.name].group_name: "test" for item in tests}
-    fixed |= {videos[item.path.name].group_name: "val" for item in val}
+    unseen = [item for part in subject.footage.tests.values() for item in part]
+    fixed = {videos[item.path.name].group_name: "test" for item in [*parts.tests, *unseen]}
+    fixed |= {videos[item.path.name].group_name: "val" for item in parts.val}
     request = TrainRequest(
-        base.DOMAIN,
+        subject.domain,
         {
             "encoder": arguments.encoder,
             **base.RECIPE,
             "architecture": arguments.architecture,
             **arguments.set,
         },
-        clip=base.CLIP,
+        clip=subject.clip,
         fixed_groups=_known_groups(bench, fixed),
         seed=seed,
     )
@@ -239,22 +304,22 @@ def _measure(
     bench: Workbench,
     model: ModelRecord,
     videos: Mapping[str, VideoRecord],
-    tests: Sequence[SynthVideo],
+    subject: Subject,
+    parts: Parts,
 ) -> float:
-    records = [videos[item.path.name] for item in tests]
+    records = [videos[item.path.name] for item in parts.tests]
     _detect(bench, model, records)
-    points = evaluate_model(bench, model.id, records).report.points
-    return 0.0 if points is None else float(points.by_criterion["0.2"] or 0.0)
+    return subject.measured(evaluate_model(bench, model.id, records).report)
 
 
 def _row(order: str, decided: int, seed: int, measured: float, true: int) -> dict[str, Any]:
     return {"order": order, "reviews": decided, "seed": seed, "ap": measured, "true": true}
 
 
-def _line(row: Mapping[str, Any]) -> str:
+def _line(row: Mapping[str, Any], subject: Subject) -> str:
     return (
         f"seed {row['seed']}, {ORDERS.get(row['order'], row['order'])}, {row['reviews']} reviewed "
-        f"({row['true']} of them true): AP ±0.2 s {100 * row['ap']:.1f}"
+        f"({row['true']} of them true): {subject.figure} {100 * row['ap']:.1f}"
     )
 
 
@@ -290,28 +355,35 @@ def _table(rows: Sequence[Mapping[str, Any]], arguments: argparse.Namespace) -> 
     return "\n".join(lines)
 
 
-def _save(table: str, rows: Sequence[Mapping[str, Any]], arguments: argparse.Namespace) -> None:
+def _save(
+    table: str,
+    rows: Sequence[Mapping[str, Any]],
+    arguments: argparse.Namespace,
+    subject: Subject,
+) -> None:
     results = Path(__file__).parent / "results"
+    name = "active_learning" + ("" if arguments.footage == "throws" else f"_{arguments.footage}")
     numbers = [str(number) for number in sorted({row["reviews"] for row in rows})]
-    panel = Panel("known places", {words: _marks(rows, order) for order, words in ORDERS.items()})
-    title = "Average precision of the release within 0.2 s, by reviewed candidates"
-    (results / "active_learning.svg").write_text(
+    panel = Panel(subject.where, {words: _marks(rows, order) for order, words in ORDERS.items()})
+    title = f"{subject.figure}, by reviewed candidates"
+    (results / f"{name}.svg").write_text(
         draw_curves(title, numbers, "reviewed candidates", [panel]), encoding="utf-8"
     )
     text = (
         "# Active learning: the uncertainty queue against random order\n\n"
-        f"`python benchmarks/active_learning.py --seeds {arguments.seeds} --save`, "
+        f"`{' '.join(['python', 'benchmarks/active_learning.py', *sys.argv[1:]])}`, "
         f"{datetime.now(UTC):%Y-%m-%d}, {platform.processor() or platform.machine()}. "
         f"{arguments.architecture} on a frozen {arguments.encoder}; mean of {arguments.seeds} "
-        "seeds with its 95 % interval (Student's t), AP ±0.2 s in percent on videos that no "
-        f"training saw.\n\n{table}\n\n![Curves](active_learning.svg)\n"
+        f"seeds with its 95 % interval (Student's t); {subject.figure}, in percent, on videos that "
+        f"no training saw ({subject.where}).\n\n{table}\n\n![Curves]({name}.svg)\n"
     )
-    (results / "active_learning.md").write_text(text, encoding="utf-8")
+    (results / f"{name}.md").write_text(text, encoding="utf-8")
 
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--footage", choices=("throws", "fights"), default="throws")
     parser.add_argument("--videos", type=int, default=10, help="in each of three places")
     parser.add_argument("--reviews", type=int, nargs="+", default=[10, 20, 40])
     parser.add_argument("--architecture", default="spot_r18")

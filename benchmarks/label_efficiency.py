@@ -192,22 +192,24 @@ def label_videos(
     rendered: Sequence[SynthVideo],
     videos: Mapping[str, VideoRecord],
     until: Mapping[str, int],
+    *,
+    domain: str = DOMAIN,
 ) -> None:
     """Import the labels of these videos and cover them as watched, whole or so far."""
     path = bench.settings.data_dir / "labels.csv"
     kept = [_as_far(video, until.get(video.path.name)) for video in rendered]
     path.write_text(truth_csv(kept))
-    plan = plan_label_import(bench, path, ImportOptions(DOMAIN, {}))
-    apply_label_import(bench, plan, DOMAIN, partial=True)
+    plan = plan_label_import(bench, path, ImportOptions(domain, {}))
+    apply_label_import(bench, plan, domain, partial=True)
     desk = LabelDesk(bench)
     for item in kept:
         video = videos[item.path.name]
         end_us = until.get(video.name, video.duration_us)
         watched = cover_state(0, end_us, (CoverageSpan(0, end_us, "watched"),))
-        sheet = bench.catalog.labels.sheet(video.id, DOMAIN)
+        sheet = bench.catalog.labels.sheet(video.id, domain)
         before = cover_state(0, end_us, sheet.coverage)
         operation = Operation(uuid4().hex, "benchmark", 0, "cover", "", before, watched)
-        result = desk.apply(video.id, DOMAIN, [operation], "benchmark", since=0).results[0]
+        result = desk.apply(video.id, domain, [operation], "benchmark", since=0).results[0]
         if result.status != "applied":
             sys.exit(f"{video.name} could not be covered: {result.message}")
 
@@ -285,11 +287,11 @@ def open_bench(arguments: argparse.Namespace, folder: Path) -> Workbench:
     )
 
 
-def take_in(bench: Workbench, footage: Footage) -> dict[str, VideoRecord]:
+def take_in(bench: Workbench, footage: Footage, *, domain: str = DOMAIN) -> dict[str, VideoRecord]:
     """Take all videos into the library; return them by name."""
     videos = {}
     paths = [video.path for video in footage.all]
-    for result in ingest_files(bench, paths, base=footage.folder, domain=DOMAIN):
+    for result in ingest_files(bench, paths, base=footage.folder, domain=domain):
         if result.video is None:
             sys.exit(result.message)
         videos[result.video.name] = result.video
