@@ -199,7 +199,7 @@ def _rounds(
                 desk.decide(verdict, "reviewer")
                 decided += 1
                 true += verdict.decision in ("accepted", "corrected") or len(verdict.found)
-        model = _train(bench, videos, subject, parts, arguments, seed)
+        model = _train(bench, videos, subject, parts, arguments, seed, before=model)
         measured = _measure(bench, model, videos, subject, parts)
         row = _row(order, decided, seed, measured, true)
         print(_line(row, subject), flush=True)
@@ -264,6 +264,8 @@ def _train(
     parts: Parts,
     arguments: argparse.Namespace,
     seed: int,
+    *,
+    before: ModelRecord | None = None,
 ) -> ModelRecord:
     unseen = [item for part in subject.footage.tests.values() for item in part]
     fixed = {videos[item.path.name].group_name: "test" for item in [*parts.tests, *unseen]}
@@ -281,6 +283,10 @@ def _train(
         seed=seed,
     )
     outcome = run_training(bench, prepare_training(bench, request))
+    if outcome.result is None and before is not None and "nothing to tell apart" in outcome.message:
+        # Five accepted fights in a video that is all fight teach no difference: there is no new
+        # model then, and the one before goes on.
+        return before
     if outcome.result is None:
         sys.exit(f"the training {outcome.state.value}: {outcome.message}")
     return trained_model(bench, outcome)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 
@@ -50,6 +51,10 @@ class Flashes(Domain):
     tolerance_seconds = 0.1
     replays = "none"
 '''
+
+
+hypothesis.settings.register_profile("untimed", deadline=None)  # a busy machine breaks no law
+hypothesis.settings.load_profile("untimed")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -50,6 +50,8 @@ def test_a_training_outlives_the_app_and_its_model_is_used(page, server, bench, 
     page.get_by_role("button", name="Start training").click()
     child = server.child("prismata.worker.train")
     while len(known := epochs_of(bench)) < 2:
+        (job,) = bench.catalog.jobs.list(kind="train")
+        assert not job.state.is_final, job.message
         time.sleep(0.01)
     os.kill(child, signal.SIGSTOP)  # so that it does not end before the app does
     page.get_by_text(re.compile(r"Epoch \d+ · loss")).wait_for()

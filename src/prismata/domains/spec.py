@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
@@ -149,25 +149,6 @@ class Domain:
         raise NotFoundError(
             f"domain {self.name!r} has no event type {name!r}; it has {', '.join(self.event_names)}"
         )
-
-    def only(self, names: Collection[str]) -> Domain:
-        """Return this domain with some of its event types, all else as it is.
-
-        Rules between events, which judge labels, are left out.
-
-        Args:
-            names: Event types to keep; their order stays.
-        """
-        own = type(self)
-        kept = tuple(item for item in self.event_types if item.name in names)
-        changes = {
-            "__module__": own.__module__,
-            "event_types": kept,
-            "rules": {item.name: self.rules[item.name] for item in kept},
-            "relations": (),
-        }
-        narrower: type[Domain] = type(own.__name__, (own,), changes)
-        return narrower()
 
     def create_model(self, config: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401 - a torch module
         """Return an untrained model for this domain's clip and event types.

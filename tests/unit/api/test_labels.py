@@ -284,8 +284,8 @@ def test_characters_that_are_not_text_are_refused(send, client, video):
 
 
 def test_a_large_answer_is_packed_and_says_the_same(client, video, send):
-    for start in (0, 300):
-        send(*[operation(value, after=flash(value)) for value in range(start, start + 300)])
+    for start in (0, 400, 800):
+        send(*[operation(value, after=flash(value)) for value in range(start, start + 400)])
     who = headers(video.id)
     packed = client.get(address(video.id), headers=who | {"accept-encoding": "gzip"})
     plain = client.get(address(video.id), headers=who | {"accept-encoding": "identity"})
@@ -293,7 +293,7 @@ def test_a_large_answer_is_packed_and_says_the_same(client, video, send):
     assert "content-encoding" not in plain.headers
     assert packed.json() == plain.json()
     starts = [row[plain.json()["fields"].index("start_us")] for row in plain.json()["rows"]]
-    assert starts == list(range(600))
+    assert starts == list(range(1200))
 
 
 def test_preferences_are_kept_for_one_person(client):

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from prismata.cli.console import notes, output
 from prismata.cli.main import run_command
 from prismata.settings import Settings
 
@@ -35,6 +36,8 @@ def prismata(
 ) -> Callable[..., Answer]:
     """Run one command with the environment that the settings describe."""
     monkeypatch.setenv("COLUMNS", "160")
+    for console in (output, notes):  # whoever imported them first may have fixed their width
+        monkeypatch.setattr(console, "_width", 160)
     for name in ("data_dir", "domains_dirs", "user", "detect_threads"):
         monkeypatch.setenv(f"PRISMATA_{name.upper()}", str(getattr(settings, name)))
 

@@ -106,21 +106,21 @@ def test_training_is_told_of_what_lies_in_two_splits_and_a_group_ends_it(bench, 
     together = next(seed for seed in range(20) if not leaks(seed))
     assert "Two videos in different splits share footage" in note(apart)
     assert "`prismata datasets duplicates ball_throw`" in note(apart)
-    assert note(together) == ""
+    assert "share footage" not in note(together)
     assert read_report(bench, subject(bench, seed=together)).leaks == ()
     assert len(read_report(bench, subject(bench, seed=together)).found) == 1
     for name in ("day-1.mp4", "mail.mp4"):
         bench.catalog.videos.set_group(videos[name].id, "meadow-1")
     assert read_report(bench, subject(bench, seed=apart)).found == ()
-    assert note(apart) == ""
+    assert "share footage" not in note(apart)
 
 
 def test_before_anybody_looked_training_says_that_nobody_has(bench, videos):
     prepared = prepare_training(bench, TrainRequest("ball_throw"))
-    assert prepared.note == (
+    assert (
         "Nobody looked yet whether videos of different splits share footage; "
         "`prismata datasets duplicates ball_throw`."
-    )
+    ) in prepared.note
 
 
 def test_only_what_is_new_is_compared_and_what_was_found_stays(bench, videos, films, copy_of):

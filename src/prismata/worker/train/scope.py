@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from prismata.catalog import DatasetVersionRecord
@@ -35,4 +36,21 @@ def learnable(domain: Domain, dataset: DatasetVersionRecord) -> Scope:
         return Scope(domain, dataset, "")
     content = tuple(item for item in dataset.content if item[1].event_type in shown)
     note = f"no training video holds an example of {', '.join(left_out)}: this model knows none"
-    return Scope(domain.only(shown), replace(dataset, content=content), note)
+    return Scope(_only(domain, shown), replace(dataset, content=content), note)
+
+
+def _only(domain: Domain, names: Collection[str]) -> Domain:
+    """Return a domain with some of its event types; rules between events judge labels, not scores.
+
+    Its class has the module of the plugin, so that `model.py` beside that is found.
+    """
+    own = type(domain)
+    kept = tuple(item for item in domain.event_types if item.name in names)
+    changes = {
+        "__module__": own.__module__,
+        "event_types": kept,
+        "rules": {item.name: domain.rules[item.name] for item in kept},
+        "relations": (),
+    }
+    narrower: type[Domain] = type(own.__name__, (own,), changes)
+    return narrower()
