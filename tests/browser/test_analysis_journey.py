@@ -90,7 +90,10 @@ def upload(page, server, clips):
 
 def first_event_comes_before_the_clip_ends(page, bench, model):
     page.get_by_test_id("stButtonGroup").get_by_text("Library", exact=True).click()
-    page.get_by_role("button", name="Choose all 3").click()
+    choose = page.get_by_role("button", name="Choose all 3")
+    while choose.count() != 1:  # while the page runs, its last state stands beside the new one
+        page.wait_for_timeout(20)
+    choose.click()
     page.get_by_role("button", name="Detect in 3 videos").click()
     page.get_by_text("3 submitted").wait_for()
     long = bench.catalog.videos.find("long.mp4")

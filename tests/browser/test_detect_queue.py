@@ -26,7 +26,10 @@ def line(page, name):
 
 def submit_all(page, server, count):
     page.goto(f"{server.url}/detect")
-    page.get_by_role("button", name=f"Choose all {count}").click()
+    choose = page.get_by_role("button", name=f"Choose all {count}")
+    while choose.count() != 1:  # while the page runs, its last state stands beside the new one
+        page.wait_for_timeout(20)
+    choose.click()
     page.get_by_role("button", name=re.compile(f"Detect in {count} video")).click()
     page.get_by_text(f"{count} submitted").wait_for()
 

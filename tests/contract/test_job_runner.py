@@ -237,11 +237,24 @@ def test_who_lost_the_lease_stops_and_writes_nothing(runner, catalog, job_id, cl
     assert cleaned_up == []
 
 
-def test_a_job_that_somebody_else_runs_is_not_started(runner, catalog, job_id):
-    catalog.leases.claim(job_id, lease_seconds=60)
+def test_a_job_that_a_worker_took_first_is_waited_for_and_not_started(runner, catalog, job_id):
+    """A workbench that looks for queued jobs may be quicker than whoever queued this one."""
+    other = OneJobRunner(catalog, ChildSupervisor()).made_of(handling_child("return {'n': 1}"))
+    other.run_in_background(job_id)
+    outcome = runner.made_of(["/nowhere"]).run_job(job_id)
+    assert (outcome.state, outcome.result) == (JobState.SUCCEEDED, {"n": 1})
+    assert catalog.jobs.get(job_id).attempt == 1
+    other.close()
+
+
+def test_a_job_that_runs_here_or_has_ended_is_not_started(runner, catalog, job_id):
+    runner.made_of(SLEEP).run_in_background(job_id)
     with pytest.raises(ConflictError):
-        runner.made_of(SLEEP).run_job(job_id)
-    assert runner.live_runs() == []
+        runner.run_job(job_id)
+    runner.cancel(job_id)
+    wait_for(lambda: catalog.jobs.get(job_id).state.is_final)
+    with pytest.raises(ConflictError):
+        runner.run_job(job_id)
 
 
 def test_a_kind_of_job_that_nobody_knows_fails_in_words(runner, catalog):

@@ -92,8 +92,8 @@ class JobRunner:
         """Make attempts at a job in this thread until it has ended; return how.
 
         Somebody waits for it, so a failure that another attempt should follow only after a pause
-        ends the job. If a worker takes it between two attempts, this waits for its end all the
-        same. An exception that is our bug is raised once it has been recorded.
+        ends the job. If a worker takes it, before the first attempt or between two, this waits for
+        its end all the same. An exception that is our bug is raised once it has been recorded.
 
         Args:
             job_id: A queued job.
@@ -101,10 +101,19 @@ class JobRunner:
             runner: What to run children with, from `session`; None = a child for each attempt.
 
         Raises:
-            ConflictError: If the job is not to be had; nothing was started.
+            ConflictError: If the job is not to be had, as it has ended, is paused or runs in this
+                process; nothing was started.
             UnavailableError: If this runner is closed.
         """
-        claimed = self._claim(job_id)
+        try:
+            claimed = self._claim(job_id)
+        except ConflictError:
+            # A workbench beside us looks for queued jobs, too, and may be quicker than whoever
+            # queued this one.
+            runs_here = any(live.job_id == job_id for live in self.live_runs())
+            if runs_here or self._catalog.jobs.get(job_id).state is not JobState.RUNNING:
+                raise
+            return self._follow(job_id)
         while True:
             live = self._enter(claimed)
             attempt = _Attempt(claimed, live, on_message, runner or self._runner, may_wait=False)

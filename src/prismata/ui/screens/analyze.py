@@ -64,7 +64,7 @@ def _show_model(video: VideoRecord, model: ModelRecord) -> tuple[Result | None, 
         type="secondary" if finished else "primary",
         width="stretch",
         on_click=_start,
-        args=(video, model, card, thresholds),
+        args=(video, model, card),
     )
     show_waiting_notices()
     _show_run_state(runs)
@@ -140,14 +140,13 @@ def _show_run_state(runs: list[DetectionRunRecord]) -> None:
         show_end(workbench().catalog.jobs.get(newest.job_id))
 
 
-def _start(
-    video: VideoRecord, model: ModelRecord, card: ModelCard, thresholds: dict[str, float]
-) -> None:
-    moved = {
-        name: value
-        for name, value in thresholds.items()
-        if abs(value - card.rules[name].threshold) > 0.005
-    }
+def _start(video: VideoRecord, model: ModelRecord, card: ModelCard) -> None:
+    # Where the sliders are when the button is pressed: the page may not have run since.
+    moved = {}
+    for name, rule in card.rules.items():
+        value = float(state.chosen(state.threshold_key(model.id, name)) or rule.threshold)
+        if abs(value - rule.threshold) > 0.005:
+            moved[name] = value
     bench = workbench()
     try:
         request = DetectRequest(video.id, model.id, thresholds=moved)

@@ -139,7 +139,9 @@ def _show_start(domain: Domain) -> str:
     if domain.preset:
         st.caption(plain(f"{domain.title} is made for: {PRESETS[domain.preset].title}."))
     with st.expander("More"):
-        epochs = st.number_input("Most epochs", 1, 500, 30, help="It stops early by itself.")
+        epochs = st.number_input(
+            "Most epochs", 1, 500, 30, key=state.EPOCHS, help="It stops early by itself."
+        )
         st.number_input("Seed", 0, 10_000, key=state.SEED, help="Same seed, same split and run.")
     st.button(
         "Start training",
@@ -147,7 +149,7 @@ def _show_start(domain: Domain) -> str:
         type="primary",
         width="stretch",
         on_click=_start,
-        args=(domain.name, chosen, int(epochs)),
+        args=(domain.name,),
     )
     offer_search(
         domain, {**PRESETS[chosen].recipe, "epochs": int(epochs)}, choice=chosen, seed=_seed()
@@ -159,8 +161,10 @@ def _seed() -> int:
     return int(state.chosen(state.SEED) or 0)
 
 
-def _start(domain: str, recipe: str, epochs: int) -> None:
-    settings = {**PRESETS[recipe].recipe, "epochs": epochs}
+def _start(domain: str) -> None:
+    # What is chosen when the button is pressed: the page may not have run since the last choice.
+    recipe = state.chosen(f"{state.RECIPE}:{domain}")
+    settings = {**PRESETS[recipe].recipe, "epochs": int(state.chosen(state.EPOCHS))}
     bench = workbench()
     try:
         prepared = prepare_training(bench, TrainRequest(domain, settings, seed=_seed()))
