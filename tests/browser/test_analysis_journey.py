@@ -7,6 +7,7 @@ import subprocess
 import time
 
 import pytest
+from playwright.sync_api import expect
 
 pytest.importorskip("torch", reason="torch is not installed: nothing can be trained")
 
@@ -91,8 +92,7 @@ def upload(page, server, clips):
 def first_event_comes_before_the_clip_ends(page, bench, model):
     page.get_by_test_id("stButtonGroup").get_by_text("Library", exact=True).click()
     choose = page.get_by_role("button", name="Choose all 3")
-    while choose.count() != 1:  # while the page runs, its last state stands beside the new one
-        page.wait_for_timeout(20)
+    expect(choose).to_have_count(1)  # while the page runs, its last state stands beside the new one
     choose.click()
     page.get_by_role("button", name="Detect in 3 videos").click()
     page.get_by_text("3 submitted").wait_for()

@@ -4,6 +4,7 @@ import hashlib
 import re
 
 import pytest
+from playwright.sync_api import expect
 
 from prismata.core.jobs import JobState
 from prismata.services.ingest import ingest_file
@@ -27,8 +28,7 @@ def line(page, name):
 def submit_all(page, server, count):
     page.goto(f"{server.url}/detect")
     choose = page.get_by_role("button", name=f"Choose all {count}")
-    while choose.count() != 1:  # while the page runs, its last state stands beside the new one
-        page.wait_for_timeout(20)
+    expect(choose).to_have_count(1)  # while the page runs, its last state stands beside the new one
     choose.click()
     page.get_by_role("button", name=re.compile(f"Detect in {count} video")).click()
     page.get_by_text(f"{count} submitted").wait_for()

@@ -216,7 +216,10 @@ def test_grouping_is_changed_without_a_model(open_page, bench, video, model, fla
     assert len(bench.catalog.jobs.list(kind="detect")) == 1
 
 
-def test_without_the_plugin_a_result_is_still_shown(open_page, bench, video, model, monkeypatch):
+def test_without_the_plugin_a_result_is_still_shown_and_judged_where_somebody_watched(
+    open_page, bench, video, model, flashes, monkeypatch
+):
+    bench.catalog.events.add_annotations(video.id, "flashes", 1, [flashes.events[0]], "ada")
     detect(bench, video, model)
 
     def gone(_bench, name):
@@ -225,7 +228,9 @@ def test_without_the_plugin_a_result_is_still_shown(open_page, bench, video, mod
     monkeypatch.setattr(Workbench, "domain", gone)
     page = open_page("analyze")
     assert page.has("player")
-    assert page.has("timeline")
+    _, drawn = page.component("timeline")
+    assert drawn["svg"].count("<title>detected, right: ") == 1
+    assert "false alarm" not in drawn["svg"].replace("0 false alarms", "")
 
 
 def test_results_can_be_taken_along(open_page, bench, video, model):

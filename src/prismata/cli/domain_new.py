@@ -10,13 +10,13 @@ import typer
 
 from prismata.cli.console import notes, output
 from prismata.core.errors import InvalidInputError
-from prismata.core.events import EventType, check_name
+from prismata.core.events import EventKind, EventType, check_name
 from prismata.domains import create_domain, parse_event_type
 from prismata.domains.checks import PLAYER_KEYS
 from prismata.domains.scaffold import DEFAULT_WINDOW_SECONDS
 from prismata.settings import load_settings
 
-_KINDS = {"i": "point", "s": "segment"}
+_KINDS: dict[str, EventKind] = {"i": "point", "s": "segment"}
 
 
 def new_domain(
@@ -100,4 +100,4 @@ def _ask_event(name: str, known: list[EventType]) -> EventType:
         err=True,
     ).strip()
     guide = guide if guide[-1:] in ".!?" else f"{guide}."
-    return EventType(name, _KINDS[kind], hotkey=key, guide=guide)  # type: ignore[arg-type]
+    return EventType(name, _KINDS[kind], hotkey=key, guide=guide)

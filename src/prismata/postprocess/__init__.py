@@ -10,6 +10,7 @@ from prismata.postprocess.runs import Run
 from prismata.postprocess.stitch import (
     DenseStitcher,
     build_track,
+    scoring_windows,
     window_centres,
     window_indices,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "build_track",
     "candidate_events",
     "group_events",
+    "scoring_windows",
     "view_clip",
     "window_centres",
     "window_indices",

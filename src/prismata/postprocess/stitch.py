@@ -54,6 +54,39 @@ def window_indices(num_samples: int, num_frames: int, stride: int = 1) -> NDArra
     return indices.clip(0, num_samples - 1)
 
 
+def scoring_windows(
+    samples: NDArray[np.int64], num_samples: int, num_frames: int, stride: int, *, dense: bool
+) -> NDArray[np.int64]:
+    """Return the first and last sample of the window that each sample's score comes from.
+
+    Args:
+        samples: `(M,)` int64 that have scores: with `dense` any, else those at which a window is
+            centred.
+        num_samples: K, samples of the video.
+        num_frames: T, samples in a window.
+        stride: Samples between neighbouring centres.
+        dense: Whether the head scores every sample of a window.
+
+    Returns:
+        `(M, 2)` int64, inside the video.
+
+    Raises:
+        InvalidInputError: If there is no sample or the stride is not positive.
+    """
+    centres = window_centres(num_samples, stride)
+    last = np.minimum(centres + _samples_after(stride), num_samples - 1) if dense else centres
+    window = np.minimum(np.searchsorted(last, samples), centres.size - 1)
+    # The ends of a row of `window_indices`.
+    ends = np.array([-(num_frames // 2), (num_frames - 1) // 2], dtype=np.int64)
+    seen: NDArray[np.int64] = centres[window][:, None] + ends[None, :]
+    return seen.clip(0, num_samples - 1)
+
+
+def _samples_after(stride: int) -> int:
+    """Return how many samples behind its centre take their scores from a window."""
+    return (stride - 1) // 2
+
+
 class DenseStitcher:
     """Keeps of every window's scores those of the samples around its centre, each sample once.
 
@@ -72,7 +105,7 @@ class DenseStitcher:
                 f"{stride}; it must lie in 1..{num_frames}"
             )
         self._before = num_frames // 2
-        self._after = (stride - 1) // 2
+        self._after = _samples_after(stride)
         self._next = 0
 
     def push(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from prismata.catalog import (
@@ -187,13 +187,25 @@ def _unseen_remark(unseen: int) -> str:
     )
 
 
+def taught_types(
+    content: Iterable[FrozenAnnotation], splits: Mapping[str, Split]
+) -> frozenset[str]:
+    """Return the event types of which a training video holds an example.
+
+    Args:
+        content: Labels, as they are or would be frozen.
+        splits: Video id → split.
+    """
+    return frozenset(
+        event.event_type
+        for video_id, event, state in content
+        if state != "rejected" and splits.get(video_id) == "train"
+    )
+
+
 def _untaught_remark(domain: Domain, labels: Sequence[EventRecord], split: SplitPlan) -> str:
     """Say which event types a model trained on this will not know."""
-    shown = {
-        item.event.event_type
-        for item in labels
-        if item.review_state != "rejected" and split.splits.get(item.video_id) == "train"
-    }
+    shown = taught_types(map(_frozen, labels), split.splits)
     missing = [item.title for item in domain.event_types if item.name not in shown]
     if not missing or len(missing) == len(domain.event_types):
         return ""

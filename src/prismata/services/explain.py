@@ -6,6 +6,7 @@ model runs, and nothing is guessed about what a network looks at.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,10 +18,9 @@ from prismata.core.events import Event, EventType
 from prismata.core.modelcard import ModelCard
 from prismata.core.recipes import GroupingRule
 from prismata.core.scores import ScoreTrack
-from prismata.core.time import FrameTimeline, SamplePlan, TimeSpan, format_time, to_us
+from prismata.core.time import FrameTimeline, TimeSpan, format_time, to_us
 from prismata.evaluation import confidence_of
-from prismata.postprocess import group_events
-from prismata.postprocess.stitch import window_centres
+from prismata.postprocess import group_events, scoring_windows
 from prismata.services.regroup import Regrouped
 from prismata.services.review_items import card_of
 from prismata.services.workbench import Workbench
@@ -52,6 +52,8 @@ class Explanation:
     """Every scored instant in the stretch, by time."""
     confidence: float | None
     """In what share of cases such a score meant a true event; None where nobody measured it."""
+    is_coarse: bool = False
+    """Whether the run looked at key frames only."""
 
     @property
     def peak(self) -> ScoredInstant:
@@ -84,6 +86,8 @@ class Explanation:
             f"For its highest score the model looked at {frames}, from "
             f"{format_time(peak.window.start_us)} to {format_time(peak.window.end_us)}."
         )
+        if self.is_coarse:
+            said.append("It was a coarse look: each is the last key frame before its instant.")
         if self.confidence is not None:
             said.append(
                 f"On validation videos such a score meant a true event in "
@@ -114,15 +118,14 @@ def explain_event(
         (times >= stretch.start_us) & (times < stretch.end_us) & (scores >= np.float32(rule.leave))
     )
     card = card_of(bench.catalog.models.get(run.model_id))
-    timeline = bench.timeline(video)
-    seen = _Windows(card, timeline)
     return Explanation(
         event,
         rule,
         stretch,
         parts,
-        tuple(seen.scored(int(times[at]), float(scores[at])) for at in inside),
+        tuple(_scored(card, bench.timeline(video), times[inside], scores[inside])),
         confidence_of(found.calibration, event.event_type, event.score),
+        is_coarse=bool(run.settings.get("coarse")),
     )
 
 
@@ -155,26 +158,24 @@ def _runs(
     return stretch, tuple(parts)
 
 
-class _Windows:
-    """Which samples of a video a score was made from, as `postprocess.stitch` cuts them."""
-
-    def __init__(self, card: ModelCard, timeline: FrameTimeline) -> None:
-        self._timeline = timeline
-        self._plan: SamplePlan = timeline.sample(card.clip.target_fps)
-        self._length = card.clip.num_frames
-        stride = card.clip.window_stride
-        self._centres = window_centres(len(self._plan), stride)
-        self._last: NDArray[np.int64] = self._centres
-        if card.scores != "centre":
-            self._last = np.minimum(self._centres + (stride - 1) // 2, len(self._plan) - 1)
-        self._reach_us = to_us(1 / card.clip.target_fps)
-
-    def scored(self, at_us: int, score: float) -> ScoredInstant:
-        sample = int(np.abs(self._plan.times_us - at_us).argmin())
-        window = min(int(np.searchsorted(self._last, sample)), len(self._centres) - 1)
-        centre = int(self._centres[window])
-        first = max(0, centre - self._length // 2)
-        last = min(len(self._plan) - 1, centre + (self._length - 1) // 2)
-        end = int(self._plan.times_us[last]) + self._reach_us
-        span = TimeSpan(int(self._plan.times_us[first]), min(end, self._timeline.duration_us))
-        return ScoredInstant(at_us, score, span, last - first + 1)
+def _scored(
+    card: ModelCard,
+    timeline: FrameTimeline,
+    times_us: NDArray[np.int64],
+    scores: NDArray[np.float32],
+) -> Iterator[ScoredInstant]:
+    """Yield `(M,)` scored instants with what the model looked at for each."""
+    clip, plan_us = card.clip, timeline.sample(card.clip.target_fps).times_us
+    windows = scoring_windows(
+        np.searchsorted(plan_us, times_us),
+        plan_us.size,
+        clip.num_frames,
+        clip.window_stride,
+        dense=card.scores == "dense",
+    )
+    reach_us = to_us(1 / clip.target_fps)
+    for at_us, score, (first, last) in zip(
+        times_us.tolist(), scores.tolist(), windows.tolist(), strict=True
+    ):
+        end_us = min(int(plan_us[last]) + reach_us, timeline.duration_us)
+        yield ScoredInstant(at_us, score, TimeSpan(int(plan_us[first]), end_us), last - first + 1)

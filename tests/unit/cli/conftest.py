@@ -36,7 +36,7 @@ def prismata(
 ) -> Callable[..., Answer]:
     """Run one command with the environment that the settings describe."""
     monkeypatch.setenv("COLUMNS", "160")
-    for console in (output, notes):  # whoever imported them first may have fixed their width
+    for console in (output, notes):  # imported where the shell says COLUMNS, they keep that width
         monkeypatch.setattr(console, "_width", 160)
     for name in ("data_dir", "domains_dirs", "user", "detect_threads"):
         monkeypatch.setenv(f"PRISMATA_{name.upper()}", str(getattr(settings, name)))

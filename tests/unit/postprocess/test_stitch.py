@@ -4,7 +4,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prismata.core.errors import InvalidInputError
-from prismata.postprocess import DenseStitcher, build_track, window_centres, window_indices
+from prismata.postprocess import (
+    DenseStitcher,
+    build_track,
+    scoring_windows,
+    window_centres,
+    window_indices,
+)
 
 
 def test_with_stride_one_every_sample_is_a_centre():
@@ -87,6 +93,18 @@ def test_every_sample_is_scored_once_from_the_window_that_is_centred_nearest():
                 nearest = np.abs(centres[:, None] - kept).min(axis=0)
                 # The last window is centred where the video ends and takes what is left over.
                 assert np.all(values[:, 1] <= np.maximum(nearest, stride // 2))
+
+
+@given(st.integers(1, 60), st.integers(1, 12), st.data())
+def test_the_window_behind_a_score_is_the_one_that_it_was_kept_from(samples, frames, data):
+    stride = data.draw(st.integers(1, frames))
+    centres, rows = window_centres(samples, stride), window_indices(samples, frames, stride)
+    names = np.repeat(np.arange(len(centres))[:, None, None], frames, axis=1).astype(np.float32)
+    kept, values = DenseStitcher(frames, stride).finish(centres, names, num_samples=samples)
+    behind = rows[values[:, 0].astype(int)][:, [0, -1]]
+    assert np.array_equal(scoring_windows(kept, samples, frames, stride, dense=True), behind)
+    alone = scoring_windows(centres, samples, frames, stride, dense=False)
+    assert np.array_equal(alone, rows[:, [0, -1]])
 
 
 @given(st.integers(1, 60), st.integers(1, 12), st.data())

@@ -1,6 +1,5 @@
 """Why an event fired, from stored scores: checked against scores made by hand."""
 
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +7,6 @@ import pytest
 
 from prismata.core.errors import InvalidInputError, NotFoundError
 from prismata.core.events import Event
-from prismata.core.modelcard import ModelCard
 from prismata.core.scores import ScoreTrack
 from prismata.core.time import TimeSpan
 from prismata.services.explain import explain_event
@@ -80,20 +78,15 @@ def test_at_the_start_of_the_video_the_window_is_as_short_as_it_was(bench, run, 
     assert told.peak.frames == 2
 
 
-def test_a_dense_head_looks_at_the_window_that_its_score_was_kept_from(bench, run, found_in):
-    model = bench.catalog.models.get(run.model_id)
-    card = ModelCard.from_json(json.dumps(model.card))
-    dense = replace(card, scores="dense", clip=replace(card.clip, num_frames=8, window_stride=4))
-    found = found_in({1000: 0.9, 1050: 0.6})
+def test_a_coarse_look_says_that_it_was_one(bench, run, found_in):
+    found = found_in({1000: 0.9})
     (event,) = found.events
-    from prismata.services import explain
-
-    # Windows are centred at samples 0, 4, 8 …; of each are kept two before the centre to one after.
-    seen = explain._Windows(dense, bench.timeline(bench.catalog.videos.get(run.video_id)))
-    for sample, centre in ((19, 20), (20, 20), (21, 20), (22, 24), (25, 24)):
-        window = seen.scored(sample * 50_000, 0.5).window
-        assert window.start_us == (centre - 4) * 50_000, sample
-    assert explain_event(bench, run, found, event).peak.at_us == 1_000_000
+    fine = explain_event(bench, run, found, event)
+    assert "coarse" not in " ".join(fine.sentences())
+    coarse = replace(run, settings={**run.settings, "coarse": True})
+    assert "It was a coarse look" in " ".join(
+        explain_event(bench, coarse, found, event).sentences()
+    )
 
 
 def test_what_lies_on_no_score_is_not_explained(bench, run, found_in):

@@ -39,8 +39,8 @@ def show_result_view(
     domain = _domain_of(model)
     if model is None or domain is None:
         show_player(video, seek=seek)
-        if result is not None:
-            show_timeline(video, result.found, result.truth)
+        if result is not None and model is not None:
+            _show_verdict(video, model, result)
         return
     mount_result(
         video,
@@ -59,8 +59,7 @@ def show_result_view(
         with st.container(border=True):
             show_explanation(video, result.run, result.found, event)
     if result.truth:
-        unknown = unknown_time(workbench(), video, model.domain)
-        show_timeline(video, result.found, result.truth, unknown)
+        _show_verdict(video, model, result)
 
 
 def chosen_event(result: Result) -> Event | None:
@@ -76,6 +75,11 @@ def choose_row(result: Result, row: int) -> None:
     if state.chosen(state.RESULT_ROW) != told:
         state.select(state.RESULT_ROW, told)
         state.select(state.RESULT_EVENT, _name(event))
+
+
+def _show_verdict(video: VideoRecord, model: ModelRecord, result: Result) -> None:
+    unknown = unknown_time(workbench(), video, model.domain)
+    show_timeline(video, result.found, result.truth, unknown)
 
 
 def _name(event: Event) -> str:

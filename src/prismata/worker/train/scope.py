@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from prismata.catalog import DatasetVersionRecord
 from prismata.domains import Domain
+from prismata.services.datasets import taught_types
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +27,7 @@ def learnable(domain: Domain, dataset: DatasetVersionRecord) -> Scope:
     A domain of many event types is useful long before each of them was seen once. What nobody
     labelled is no reason to learn nothing, and a type without an example would only learn "never".
     """
-    shown = {
-        event.event_type
-        for video_id, event, state in dataset.content
-        if state != "rejected" and dataset.video_splits[video_id] == "train"
-    }
+    shown = taught_types(dataset.content, dataset.video_splits)
     left_out = [name for name in domain.event_names if name not in shown]
     if not left_out or len(left_out) == len(domain.event_names):
         return Scope(domain, dataset, "")
