@@ -16,6 +16,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from contextlib import suppress
 from uuid import uuid4
 
@@ -194,19 +195,18 @@ def test_a_job_is_cancelled_wherever_it_is(engine, catalog, start_worker, when):
 
 
 def test_random_kills_lose_nothing_and_finish_nothing_twice(engine, catalog, start_worker):
-    """Twenty kills of children, wardens and workers; `benchmarks/job_kills.py` does 2,000."""
+    """Fifty kills of children, wardens and workers; `benchmarks/job_kills.py` does 2,000."""
     dice = random.Random(7)
-    kills = ["child"] * 12 + ["warden"] * 6 + ["worker"] * 2
-    dice.shuffle(kills)
     workers = [start_worker(), start_worker()]
     jobs = []
-    while kills:
+    kills = Counter()
+    while sum(kills.values()) < 50:
         while sum(not catalog.jobs.get(job.id).state.is_final for job in jobs[-8:]) < 6:
             jobs.append(probe(catalog, seconds=dice.uniform(0, 0.4)))
             engine.start(jobs[-1])
         time.sleep(dice.uniform(0, 0.1))
         victim = dice.randrange(2)
-        what = kills[-1]
+        what = dice.choices(["child", "warden", "worker"], [6, 3, 1])[0]
         pid = workers[victim].pid
         if what != "worker":
             below = children_of(pid)
@@ -219,7 +219,7 @@ def test_random_kills_lose_nothing_and_finish_nothing_twice(engine, catalog, sta
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
             continue
-        kills.pop()
+        kills[what] += 1
         if what == "worker":
             workers[victim].wait()
             workers[victim] = start_worker()
@@ -231,6 +231,7 @@ def test_random_kills_lose_nothing_and_finish_nothing_twice(engine, catalog, sta
         assert done.state is JobState.SUCCEEDED or done.cause in ("killed", "lost", "crashed")
         assert [item.number for item in attempts] == list(range(1, done.attempt + 1))
         assert all(item.ended_at for item in attempts)
+    assert len(kills) == 3, kills
 
 
 class Metadata(http.server.BaseHTTPRequestHandler):

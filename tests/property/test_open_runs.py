@@ -48,7 +48,7 @@ def play(times, scores, rules, cuts):
     yield [], closed
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(tracks())
 def test_every_announced_run_closes_once_under_its_id_and_only_grows(case):
     announced: dict[str, Event] = {}
@@ -75,7 +75,7 @@ def test_every_announced_run_closes_once_under_its_id_and_only_grows(case):
             assert final[run_id].end_us >= event.end_us
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(tracks())
 def test_what_is_open_is_what_would_come_if_the_video_ended_here(case):
     times, scores, rules, cuts = case
@@ -99,7 +99,7 @@ def test_what_is_open_is_what_would_come_if_the_video_ended_here(case):
             assert abs(said.end_us - event.end_us) <= 1
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(tracks())
 def test_ids_and_events_do_not_depend_on_the_pieces(case):
     times, scores, rules, cuts = case
