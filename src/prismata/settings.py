@@ -25,6 +25,9 @@ from prismata.core.jobs import ResourceClass
 
 CONFIG_FILE = "prismata.toml"
 
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
+"""Names of this machine that nobody else can reach."""
+
 
 class Settings(BaseSettings):
     """All knobs; each field's description is its help text."""
@@ -56,6 +59,51 @@ class Settings(BaseSettings):
     user: str = Field("", description="Author of annotations; empty = the login name.")
     host: str = Field("127.0.0.1", description="Address the workbench listens on.")
     port: int = Field(8501, ge=1, le=65535, description="Port the workbench listens on.")
+    public_url: str = Field(
+        "",
+        description="Address at which people reach the workbench, such as "
+        "https://prismata.example.com; requests for other hosts are refused. Empty = any host, or "
+        "this machine's names while it listens to this machine only.",
+    )
+    login: Literal["none", "oidc"] = Field(
+        "none",
+        description="oidc = people sign in with an OpenID Connect provider and have roles; none = "
+        "whoever reaches the address may do everything.",
+    )
+    oidc_metadata_url: str = Field(
+        "",
+        description="Where the provider describes itself: an address that ends in "
+        "/.well-known/openid-configuration.",
+    )
+    oidc_client_id: str = Field("", description="Name of the workbench at the provider.")
+    oidc_client_secret: SecretStr = Field(
+        SecretStr(""), description="Password of the workbench at the provider."
+    )
+    login_secret: SecretStr = Field(
+        SecretStr(""),
+        description="Signs who is signed in; at least 32 random characters. Empty = new at each "
+        "start, after which everybody signs in again.",
+    )
+    admins: str = Field(
+        "",
+        description="Who is an administrator whatever the catalog says: names as the provider "
+        "tells them (e-mail addresses), separated by commas.",
+    )
+    newcomer_role: Literal["none", "viewer", "annotator", "engineer"] = Field(
+        "none", description="Role of who signs in and was given none; none = they wait for one."
+    )
+    permission_seconds: int = Field(
+        24 * 60 * 60,
+        ge=1,
+        description="How long what a page hands its player (the address of a video, the permission "
+        "to save labels) is good; open pages ask for new ones by themselves.",
+    )
+    requests_per_minute: int = Field(
+        6000,
+        ge=0,
+        description="Requests that one person, or one address of nobody known, may send; 0 = any "
+        "number.",
+    )
     detect_threads: int = Field(0, ge=0, description="Inference threads; 0 = number of cores.")
     detect_runtime: Literal["auto", "onnxruntime", "openvino", "pytorch"] = Field(
         "auto", description="What runs models; auto = the fastest that is installed and allowed."
@@ -146,6 +194,14 @@ class Settings(BaseSettings):
             raise ValueError(f"must be auto or a whole number from 1, not {word!r}")
         return word
 
+    @field_validator("public_url")
+    @classmethod
+    def _check_public_url(cls, value: str) -> str:
+        """Take scheme and host, or nothing; without a slash at the end."""
+        if value and not re.fullmatch(r"https?://[^/\s@?#]+/?", value):
+            raise ValueError("must be like https://prismata.example.com, without a path")
+        return value.rstrip("/")
+
     @field_validator("webhook_url")
     @classmethod
     def _check_webhook(cls, value: SecretStr) -> SecretStr:
@@ -184,6 +240,7 @@ class Settings(BaseSettings):
             values[name] = getattr(self, name).get_secret_value()
         values["dispatcher"] = "none"  # a child starts no jobs of its own
         values["webhook_url"] = values["webhook_secret"] = ""  # and tells nobody of their end
+        values["login"], values["oidc_client_secret"], values["login_secret"] = "none", "", ""
         return values
 
     @property
@@ -215,6 +272,16 @@ class Settings(BaseSettings):
             ResourceClass.GPU: self.worker_gpu_slots,
             ResourceClass.IO: self.worker_io_slots,
         }
+
+    @property
+    def admin_names(self) -> frozenset[str]:
+        """Who is an administrator whatever the catalog says."""
+        return frozenset(name.strip() for name in self.admins.split(",") if name.strip())
+
+    @property
+    def is_local_only(self) -> bool:
+        """Whether the workbench listens to this machine only."""
+        return self.host in LOOPBACK_HOSTS
 
     @property
     def domain_folders(self) -> tuple[Path, ...]:

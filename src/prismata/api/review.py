@@ -185,7 +185,12 @@ class ReviewRoutes:
                 "name": video.name,
                 "codec": video.codec,
                 "group": video.group_name,
-                "token": mint_token(self._secret, "video", video.id),
+                "token": mint_token(
+                    self._secret,
+                    "video",
+                    video.id,
+                    lives_seconds=self._bench.settings.permission_seconds,
+                ),
                 "rendition": "proxy" if made is not None and made.proxy else "",
             },
         }

@@ -16,6 +16,7 @@ from prismata.catalog.label_records import (
 from prismata.catalog.leases import Claimant, LeaseRepository, Offer
 from prismata.catalog.library import VideoOverview
 from prismata.catalog.opening import Catalog, open_catalog
+from prismata.catalog.people import Deed, PersonRecord
 from prismata.catalog.records import (
     AttemptRecord,
     DatasetVersionRecord,
@@ -50,6 +51,7 @@ __all__ = [
     "Claimant",
     "DatasetVersionRecord",
     "Decision",
+    "Deed",
     "DetectionRunRecord",
     "EventDraft",
     "EventOrigin",
@@ -63,6 +65,7 @@ __all__ = [
     "ModelRecord",
     "ModelStage",
     "Offer",
+    "PersonRecord",
     "ReviewDecision",
     "ReviewReason",
     "ReviewState",

@@ -20,6 +20,7 @@ from prismata.catalog.leases import LeaseRepository
 from prismata.catalog.library import LibraryRepository
 from prismata.catalog.live_scores import LiveScoresRepository
 from prismata.catalog.models import ModelRepository
+from prismata.catalog.people import DeedRepository, PeopleRepository
 from prismata.catalog.queue_order import QueueOrder
 from prismata.catalog.reviews import ReviewRepository
 from prismata.catalog.runs import TrainingRunRepository
@@ -43,6 +44,8 @@ class Catalog:
         self.labels = LabelLogRepository(database)
         self.reviews = ReviewRepository(database)
         self.annotators = AnnotatorRepository(database)
+        self.people = PeopleRepository(database)
+        self.deeds = DeedRepository(database)
         self.library = LibraryRepository(database)
         self.datasets = DatasetRepository(database)
         self.models = ModelRepository(database)

@@ -32,6 +32,8 @@ COMMANDS = {
     "serve": "Open the workbench in the browser.",
     "worker": "Take jobs from the queue and run them.",
     "jobs": "List jobs, look at one, call one off.",
+    "people": "Say who may do what in the browser.",
+    "audit": "Tell who did what.",
     "doctor": "Check that everything needed is there.",
 }
 """In the order of a user's work; each is a file of this room."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import streamlit as st
 from streamlit.web.bootstrap import load_config_options
 
 from prismata.services.workbench import Workbench
+from prismata.settings import Settings
 from prismata.ui.context import set_workbench
+from prismata.ui.sign_in import set_up_sign_in
 
 if TYPE_CHECKING:
     from streamlit.web.server.starlette import App
@@ -45,14 +48,27 @@ CONFIG: dict[str, object] = {
 has no `.streamlit/config.toml` beside it. Without the first line browsers call out."""
 
 
-def create_app(bench: Workbench, secret: bytes, routes: Sequence[object]) -> App:
+def create_app(
+    bench: Workbench, secret: bytes, routes: Sequence[object], middleware: Sequence[object] = ()
+) -> App:
     """Return the ASGI application of the whole process.
 
     Args:
         bench: What the pages work on; the caller closes it.
         secret: At least 32 random bytes, the same that the routes check with.
         routes: Routes that are answered before the pages; may be empty.
+        middleware: What every request passes first.
     """
     set_workbench(bench, secret)
-    load_config_options(dict(CONFIG))
-    return st.App(SCRIPT, routes=list(routes))  # type: ignore[arg-type]  # only api knows their type
+    load_config_options(CONFIG | _address(bench.settings))
+    set_up_sign_in(bench.settings)
+    return st.App(SCRIPT, routes=list(routes), middleware=list(middleware))  # type: ignore[arg-type]  # only api knows their types
+
+
+def _address(settings: Settings) -> dict[str, object]:
+    """Return what tells Streamlit which pages its socket may be opened from, behind a proxy."""
+    parts = urlsplit(settings.public_url)
+    if not parts.hostname:
+        return {}
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return {"browser.serverAddress": parts.hostname, "browser.serverPort": port}

@@ -144,6 +144,8 @@ export class ExactPlayer extends EventTarget {
     if (!Number.isFinite(index)) throw new RangeError(`A frame has a whole number, not ${index}.`);
     if (!this.frames || !this.isReady) return { frame: null, exact: false };
     const frame = this.frames.clamp(index);
+    // Also if it is never reached, because the permission ran out: it is sought again after that.
+    this.place = frame;
     if (this.intent === "back") this.halt();
     if (this.intent === "forward" && !this.seeker.isSeeking) return this.jump(frame);
     return this.seeker.seek(frame);
