@@ -98,6 +98,10 @@ class ChildBar:
     task: TaskID
     peak_rss_mb: float = 0.0
 
+    def show(self, done: int, total: int, note: str) -> None:
+        """Move the bar to `done` of `total`."""
+        self.progress.update(self.task, description=note, completed=done, total=total)
+
     def on_message(self, message: Message) -> None:
         """Move the bar."""
         if message["type"] == "progress":
