@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.filesize import decimal
 
 from prismata.cli.console import JsonOption, child_bar, notes, output, print_json
 from prismata.cli.restore import manifest_json, print_manifest
@@ -42,11 +43,11 @@ def backup(
             {"file": str(file), "file_bytes": file.stat().st_size, **manifest_json(manifest)}
         )
         return
-    output.print(f"{file}: {file.stat().st_size / 1e6:.1f} MB, read back and whole", markup=False)
+    output.print(f"{file}: {decimal(file.stat().st_size)}, read back and whole", markup=False)
     print_manifest(manifest)
     if manifest.left_out and not catalog_only:
         listed = ", ".join(
-            f"{name}/ ({counted['objects']} objects, {counted['bytes'] / 1e6:.0f} MB)"
+            f"{name}/ ({counted['objects']} objects, {decimal(counted['bytes'])})"
             for name, counted in sorted(manifest.left_out.items())
         )
         notes.print(f"not in it, because only {', '.join(KEPT)} are: {listed}", markup=False)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.filesize import decimal
 
 from prismata.cli.console import JsonOption, child_bar, notes, output, print_json
 from prismata.services.migrate_storage import (
@@ -86,27 +87,30 @@ def migrate_storage(
 
 
 def _size(totals: Totals) -> str:
-    return f"{totals.objects} objects, {totals.bytes / 1e6:.1f} MB"
+    return f"{totals.objects} objects, {decimal(totals.bytes)}"
 
 
 def _print_plan(plan: MovePlan, *, as_json: bool) -> None:
     if as_json:
         print_json(asdict(plan))
         return
-    output.print(f"in the storage now:           {_size(plan.source)}")
-    output.print(f"to be copied:                 {_size(plan.to_copy)}")
-    output.print(f"copied and checked before:    {_size(plan.checked)}")
-    output.print(f"there already, to be compared: {_size(plan.to_compare)}")
-    output.print(f"only there, left alone:       {_size(plan.only_in_target)}")
+    for what, totals in (
+        ("in the storage now", plan.source),
+        ("to be copied", plan.to_copy),
+        ("copied and checked before", plan.checked),
+        ("there already, to be compared", plan.to_compare),
+        ("only there, left alone", plan.only_in_target),
+    ):
+        output.print(f"{what + ':':<31} {_size(totals)}")
     notes.print("nothing was copied")
 
 
 def _print_report(report: MoveReport) -> None:
-    output.print(f"copied now:                    {_size(report.copied)}")
-    output.print(f"the same here and there:       {_size(report.checked)}")
-    output.print(f"digest over all of these:      {report.digest}")
+    output.print(f"{'copied now:':<31} {_size(report.copied)}")
+    output.print(f"{'the same here and there:':<31} {_size(report.checked)}")
+    output.print(f"{'digest over all of these:':<31} {report.digest}")
     if report.only_in_target.objects:
-        output.print(f"only there, left alone:        {_size(report.only_in_target)}")
+        output.print(f"{'only there, left alone:':<31} {_size(report.only_in_target)}")
     if report.differ_count:
         notes.print(
             f"{report.differ_count} objects hold something else there and were left alone, such as "
@@ -129,8 +133,8 @@ def _print_settings(settings: Settings, then: dict[str, str]) -> None:
         )
     if settings.catalog_url.startswith("sqlite"):
         notes.print(
-            "The catalog stays in SQLite in the data folder of this machine. Workers on other "
-            "machines need PostgreSQL: prismata backup, then prismata restore there.",
+            "The catalog stays in its SQLite file on this machine. Workers on other machines need "
+            "PostgreSQL: prismata backup, then prismata restore there.",
         )
     if then["PRISMATA_STORAGE_BACKEND"] == "s3":
         notes.print(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.filesize import decimal
 
 from prismata.catalog import newest_revision
 from prismata.cli.console import JsonOption, child_bar, notes, output, print_json, print_table
@@ -100,7 +101,7 @@ def print_manifest(manifest: Manifest) -> None:
     )
     size = sum(item.bytes for item in manifest.objects)
     output.print(
-        f"{len(manifest.objects)} objects, {size / 1e6:.1f} MB; schema {manifest.schema}, made "
+        f"{len(manifest.objects)} objects, {decimal(size)}; schema {manifest.schema}, made "
         f"{manifest.made_at} by {manifest.made_by} from {manifest.catalog}",
         markup=False,
     )

@@ -100,7 +100,10 @@ def settings_afterwards(settings: Settings, destination: Destination) -> dict[st
     if then.storage_backend == "local":
         changes = {"PRISMATA_STORAGE_BACKEND": "local"}
         if then.data_dir.resolve() != settings.data_dir.resolve():
-            changes["PRISMATA_DATA_DIR"] = str(then.data_dir)
+            changes["PRISMATA_DATA_DIR"] = str(then.data_dir.resolve())
+            if not settings.database_url.get_secret_value():
+                # The default lies in the data folder, and that is another one now.
+                changes["PRISMATA_DATABASE_URL"] = settings.catalog_url
         return changes
     changes = {"PRISMATA_STORAGE_BACKEND": "s3", "PRISMATA_S3_BUCKET": then.s3_bucket}
     wanted = {

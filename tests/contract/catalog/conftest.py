@@ -134,7 +134,8 @@ class Maker:
         queued = catalog.jobs.submit("ingest", {}, author="Ünal", dedupe_key="once")
         catalog.queue_order.hold(queued.id)
         catalog.event_search.save("sure ones", EventFilter(domain="cricket"), "anna")
-        catalog.annotators.set_preferences("anna", {"keys": {"hit": "h"}, "speed": 1.0})
+        for name in ("anna", "Zoe", "Ünal", "zoe"):
+            catalog.annotators.set_preferences(name, {"keys": {"hit": "h"}, "speed": 1.0})
         self.labels(self.video("Zebra.mp4"))
         self.labels(self.video("äpfel.mp4"))
         catalog.jobs.submit("ingest", {"path": 'a"b'}, author="anna")

@@ -320,3 +320,21 @@ def test_counters_of_postgresql_go_on_behind_the_restored_rows(postgres_server, 
         connection.execute(text("INSERT INTO probe (what) VALUES ('c')"))
         assert connection.scalar(text("SELECT max(id) FROM probe")) == 8
     engine.dispose()
+
+
+@pytest.mark.postgres
+def test_rows_come_in_the_order_of_bytes_whatever_language_the_server_sorts_by(make_schema):
+    url = make_schema()
+    with open_catalog(url) as catalog:
+        for name in ("anna", "Zoe", "\u00dcnal", "zoe"):
+            catalog.annotators.set_preferences(name, {})
+    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.begin() as connection:
+        connection.execute(
+            text('ALTER TABLE annotator ALTER COLUMN name TYPE varchar COLLATE "und-x-icu"')
+        )
+        by_language = connection.scalars(text("SELECT name FROM annotator ORDER BY name")).all()
+    engine.dispose()
+    with CatalogTables(url) as tables, tables.snapshot() as rows:
+        names = [row["name"] for row in rows.rows("annotator")]
+    assert names == ["Zoe", "anna", "zoe", "\u00dcnal"] != by_language

@@ -74,6 +74,9 @@ OPTIONS = {
     ("jobs", "show"): ["job", "--json"],
     ("jobs", "cancel"): ["job"],
     ("jobs", "workers"): ["--json"],
+    ("backup",): ["file", "--catalog-only", "--json"],
+    ("restore",): ["file", "--check", "--replace", "--catalog-only", "--hold-jobs", "--json"],
+    ("migrate-storage",): ["--to", "--endpoint-url", "--region", "--dry-run", "--json"],
     ("doctor",): ["--json"],
 }
 
