@@ -133,6 +133,11 @@ class Settings(BaseSettings):
         SecretStr(""),
         description="Signs these messages: header `X-Prismata-Signature`, HMAC-SHA256 of the body.",
     )
+    metrics_token: SecretStr = Field(
+        SecretStr(""),
+        description="Bearer token with which `/api/metrics` is read; empty = only programs on this "
+        "machine may.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "WARNING", description="What is logged to standard error."
     )
@@ -184,6 +189,7 @@ class Settings(BaseSettings):
             values[name] = getattr(self, name).get_secret_value()
         values["dispatcher"] = "none"  # a child starts no jobs of its own
         values["webhook_url"] = values["webhook_secret"] = ""  # and tells nobody of their end
+        values["metrics_token"] = ""
         return values
 
     @property
