@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+from typing import Literal
 
 from prismata._version import __version__
 from prismata.catalog import Catalog, Claimant, open_catalog
@@ -69,6 +70,10 @@ def _open_dispatcher(settings: Settings, catalog: Catalog, runner: JobRunner) ->
         return NoDispatcher()
     if settings.dispatcher == "local":
         return LocalDispatcher(lambda: _make_worker(settings, catalog, runner))
+    return _open_celery(settings)
+
+
+def _open_celery(settings: Settings) -> Dispatcher:
     if not settings.broker_url.get_secret_value():
         raise InvalidInputError(
             "PRISMATA_DISPATCHER is celery, but PRISMATA_BROKER_URL is empty; name the broker, for "
@@ -81,6 +86,20 @@ def _open_dispatcher(settings: Settings, catalog: Catalog, runner: JobRunner) ->
             'PRISMATA_DISPATCHER is celery, which is not installed: pip install "prismata[celery]"'
         ) from error
     return CeleryDispatcher(settings.broker_url.get_secret_value())
+
+
+def check_broker(settings: Settings) -> tuple[Literal["ok"], str]:
+    """Say for `check_health` whether the broker answers.
+
+    Raises:
+        UserError: If it does not, or there is none and there should be.
+    """
+    if settings.dispatcher != "celery":
+        return "ok", f"none is needed, PRISMATA_DISPATCHER is {settings.dispatcher}"
+    _open_celery(settings).close()
+    from prismata.jobs.celery_dispatch import reach_broker
+
+    return "ok", f"{reach_broker(settings.broker_url.get_secret_value())} answers"
 
 
 def discover_domains(settings: Settings) -> None:
