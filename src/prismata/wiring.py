@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import socket
 from typing import Literal
@@ -10,6 +9,7 @@ from typing import Literal
 from prismata._version import __version__
 from prismata.catalog import Catalog, Claimant, open_catalog
 from prismata.core.errors import InvalidInputError, UnavailableError
+from prismata.core.logs import set_up_logging
 from prismata.core.processes import this_process
 from prismata.domains import DomainRegistry
 from prismata.jobs import ChildSupervisor, JobEngine, JobRunner, Worker, WorkerTerms
@@ -41,7 +41,7 @@ def open_worker(settings: Settings) -> tuple[Workbench, Worker]:
 
 
 def _assemble(settings: Settings) -> tuple[Workbench, JobRunner]:
-    logging.basicConfig(level=settings.log_level, format="%(levelname)s %(name)s %(message)s")
+    set_up_logging(settings.log_level, settings.log_format, settings.secrets)
     discover_domains(settings)
     catalog = open_catalog(settings.catalog_url)
     claimant = Claimant(f"{socket.gethostname()}:{os.getpid()}", this_process())

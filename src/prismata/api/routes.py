@@ -15,6 +15,7 @@ from prismata.api.live import LiveRoute
 from prismata.api.media import MediaRoute
 from prismata.api.metrics import MetricsRoute
 from prismata.api.queue import QueueRoute
+from prismata.api.request_ids import identified
 from prismata.api.review import ReviewRoutes
 from prismata.api.scores import ScoreRoutes
 from prismata.api.uploads import UploadRoute
@@ -57,4 +58,4 @@ def create_routes(bench: Workbench, secret: bytes) -> list[Route]:
         Route("/api/health", HealthRoute(bench).answer, methods=["GET"]),
         Route("/api/metrics", metrics.answer, methods=["GET"]),
     ]
-    return metrics.measured(routes)
+    return identified(metrics.measured(routes))

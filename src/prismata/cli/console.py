@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -40,6 +41,14 @@ notes = Console(stderr=True, highlight=False, soft_wrap=True)
 """For people: progress, hints, warnings; standard output is for results."""
 
 output = Console(highlight=False, soft_wrap=True)
+
+
+def announce(text: str, log_format: str) -> None:
+    """Tell whoever started a program that stays; where the log is for machines, in the log."""
+    if log_format == "json":
+        logging.getLogger("prismata.cli").info(text)
+    else:
+        notes.print(text, markup=False)
 
 
 def print_json(value: Any) -> None:  # noqa: ANN401 - JSON values

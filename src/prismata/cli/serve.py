@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from prismata.cli.console import notes
+from prismata.cli.console import announce
 from prismata.core.errors import InvalidInputError, UnavailableError
 from prismata.services.workbench import Workbench
 from prismata.settings import load_settings
@@ -75,13 +75,21 @@ def _serve(bench: Workbench, host: str, port: int, *, browser: bool) -> None:
     app = create_app(bench, secret, create_routes(bench, secret))
     hide_query_strings()
     address = f"http://{_shown_host(host)}:{port}"
-    notes.print(f"Prismata is open at {address}  (Ctrl-C ends it)", markup=False)
+    log_format = bench.settings.log_format
+    announce(f"Prismata is open at {address}  (Ctrl-C ends it)", log_format)
     if host not in ("127.0.0.1", "::1", "localhost"):
-        notes.print("Everybody who reaches this address can use it; there is no login.")
+        announce("Everybody who reaches this address can use it; there is no login.", log_format)
     if browser:
         threading.Timer(1.5, webbrowser.open, (address,)).start()
     # `uvicorn.run` and not `streamlit run`: the latter's socket costs 44 ms a request.
-    uvicorn.run(app, host=host, port=port, log_level="warning", ws_max_size=WEBSOCKET_MAX_BYTES)
+    uvicorn.run(
+        app,
+        host=host,
+        port=port,
+        log_config=None,  # its loggers pass on to ours
+        log_level=bench.settings.log_level.lower(),
+        ws_max_size=WEBSOCKET_MAX_BYTES,
+    )
 
 
 def _shown_host(host: str) -> str:

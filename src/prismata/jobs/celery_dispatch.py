@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from urllib.parse import urlsplit
 
 from celery import Celery  # type: ignore[import-untyped]
-from celery.signals import worker_shutting_down  # type: ignore[import-untyped]
+from celery.signals import setup_logging, worker_shutting_down  # type: ignore[import-untyped]
 
 from prismata.core.errors import UnavailableError
 from prismata.core.jobs import ResourceClass
@@ -114,6 +114,10 @@ class CeleryDispatcher:
         self._app.close()
 
 
+def _keep_logging(**_facts: object) -> None:
+    """Arrange nothing: `core.logs` has."""
+
+
 def listen(
     broker_url: str,
     classes: Sequence[ResourceClass],
@@ -141,6 +145,8 @@ def listen(
         threading.Thread(target=on_stop, name="stop-worker").start()
 
     worker_shutting_down.connect(stopping)
+    # A receiver of this signal means that logging is arranged; Celery adds nothing then.
+    setup_logging.connect(_keep_logging)
     queues = ",".join(resource.value for resource in classes)
     app.worker_main(
         [

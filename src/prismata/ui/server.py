@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
+import streamlit.logger
 from streamlit.web.bootstrap import load_config_options
 
 from prismata.services.workbench import Workbench
@@ -54,5 +56,22 @@ def create_app(bench: Workbench, secret: bytes, routes: Sequence[object]) -> App
         routes: Routes that are answered before the pages; may be empty.
     """
     set_workbench(bench, secret)
+    _log_as_we_do()
     load_config_options(dict(CONFIG))
     return st.App(SCRIPT, routes=list(routes))  # type: ignore[arg-type]  # only api knows their type
+
+
+def _log_as_we_do() -> None:
+    """Have Streamlit's loggers pass on to ours: in one format, and without secrets.
+
+    It gives each of them a handler, now and whenever one is made, in this one function.
+    """
+
+    def pass_on(logger: logging.Logger) -> None:
+        own = getattr(logger, "streamlit_console_handler", None)
+        if own is not None:
+            logger.removeHandler(own)
+        logger.propagate = True
+
+    setattr(streamlit.logger, "setup_formatter", pass_on)  # noqa: B010 - mypy knows it as a function
+    streamlit.logger.update_formatter()
