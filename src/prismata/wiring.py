@@ -21,6 +21,11 @@ from prismata.settings import Settings, load_settings
 from prismata.storage import StorageBackend, open_storage
 
 
+def start_logging(settings: Settings) -> None:
+    """Have this process log as the settings say; commands that open no workbench call it."""
+    set_up_logging(settings.log_level, settings.log_format, settings.secrets)
+
+
 def open_workbench(settings: Settings | None = None) -> Workbench:
     """Open storage, catalog, domains and the job engine as the settings say.
 
@@ -41,7 +46,7 @@ def open_worker(settings: Settings) -> tuple[Workbench, Worker]:
 
 
 def _assemble(settings: Settings) -> tuple[Workbench, JobRunner]:
-    set_up_logging(settings.log_level, settings.log_format, settings.secrets)
+    start_logging(settings)
     discover_domains(settings)
     catalog = open_catalog(settings.catalog_url)
     claimant = Claimant(f"{socket.gethostname()}:{os.getpid()}", this_process())

@@ -12,6 +12,7 @@ from prismata.cli.console import JsonOption, child_bar, notes, output, print_jso
 from prismata.cli.restore import manifest_json, print_manifest
 from prismata.services.backup import KEPT, write_backup
 from prismata.settings import load_settings
+from prismata.wiring import start_logging
 
 
 def backup(
@@ -30,11 +31,11 @@ def backup(
     The file has its name when it is complete and was read back. It holds everything that the
     catalog holds, names of people included, and is readable by its owner only.
     """
+    settings = load_settings()
+    start_logging(settings)
     try:
         with child_bar("", enabled=not as_json) as bar:
-            manifest = write_backup(
-                load_settings(), file, catalog_only=catalog_only, on_progress=bar.show
-            )
+            manifest = write_backup(settings, file, catalog_only=catalog_only, on_progress=bar.show)
     except KeyboardInterrupt:
         notes.print("Stopped. Nothing was written.")
         raise typer.Exit(130) from None

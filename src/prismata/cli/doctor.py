@@ -9,7 +9,7 @@ import typer
 from prismata.cli.console import JsonOption, output, print_json
 from prismata.services.health import check_health
 from prismata.settings import load_settings
-from prismata.wiring import check_broker
+from prismata.wiring import check_broker, start_logging
 
 STYLES = {"ok": "green", "degraded": "yellow", "error": "red"}
 
@@ -20,7 +20,9 @@ def doctor(as_json: JsonOption = False) -> None:
     Makes and migrates no catalog. Exit code 1: something that is needed does not work; what only
     lacks or could be better is told and has exit code 0.
     """
-    report = check_health(load_settings(), {"broker": check_broker})
+    settings = load_settings()
+    start_logging(settings)
+    report = check_health(settings, {"broker": check_broker})
     if as_json:
         print_json({"parts": [asdict(part) for part in report]})
     else:

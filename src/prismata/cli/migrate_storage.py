@@ -18,6 +18,7 @@ from prismata.services.migrate_storage import (
 )
 from prismata.settings import CONFIG_FILE, Settings, load_settings
 from prismata.storage.moving import MovePlan, MoveReport, Totals
+from prismata.wiring import start_logging
 
 EXIT_INCOMPLETE = 75
 """Something differs or kept changing: the settings should not be changed yet."""
@@ -62,6 +63,7 @@ def migrate_storage(
     move that.
     """
     settings = load_settings()
+    start_logging(settings)
     destination = Destination(
         to, endpoint_url or settings.s3_endpoint_url, region or settings.s3_region
     )

@@ -20,7 +20,7 @@ from prismata.services.restore import (
     restore_backup,
 )
 from prismata.settings import load_settings
-from prismata.wiring import open_workbench
+from prismata.wiring import open_workbench, start_logging
 
 
 def restore(
@@ -57,6 +57,7 @@ def restore(
             _print_checked(file, manifest, as_json=as_json)
             return
         settings = load_settings()
+        start_logging(settings)
         choices = RestoreChoices(replace, catalog_only, hold_jobs)
         with child_bar("", enabled=not as_json) as bar:
             report = restore_backup(settings, file, choices, bar.show)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import pytest
 from alembic import command
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, inspect, text
 
 from prismata.catalog import CatalogTables, newest_revision, open_catalog
 from prismata.catalog.schema import METADATA
@@ -153,3 +154,37 @@ def test_an_old_backup_of_sqlite_becomes_a_catalog_in_postgresql(
     settings = Settings(data_dir=tmp_path / "data", database_url=(new := make_schema()))
     restore_backup(settings, tmp_path / "old.backup", RestoreChoices())
     check_kept(new, before, but=SETTLED)
+
+
+def columns_of(url):
+    engine = create_engine(url)
+    found = inspect(engine)
+    columns = {
+        (table, column["name"]): (str(column["type"]), column)
+        for table in found.get_table_names()
+        for column in found.get_columns(table)
+    }
+    engine.dispose()
+    return columns
+
+
+@pytest.mark.parametrize(("older", "newer"), [*pairwise(REVISIONS)])
+def test_a_program_of_the_schema_before_can_work_on(tmp_path, older, newer):
+    """docs/operation.md promises it: whoever is running goes on reading and writing.
+
+    A migration that cannot keep this promise has to be told there and in the changelog.
+    """
+    schemas = []
+    for revision in (older, newer):
+        url = f"sqlite:///{tmp_path / f'{revision}.db'}"
+        with CatalogTables(url) as tables, tables.filling(revision):
+            pass
+        schemas.append(columns_of(url))
+    before, after = schemas
+    for name, (kind, column) in before.items():
+        assert name in after, f"{name} is gone"
+        assert (after[name][0], after[name][1]["nullable"]) == (kind, column["nullable"]), name
+    tables_before = {table for table, _ in before}
+    for (table, name), (_, column) in after.items():
+        if table in tables_before and (table, name) not in before:
+            assert column["nullable"] or column["default"] is not None, f"{table}.{name}"
