@@ -9,8 +9,10 @@ from __future__ import annotations
 import os
 import re
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
@@ -27,6 +29,7 @@ CONFIG_FILE = "prismata.toml"
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 """Names of this machine that nobody else can reach."""
+_SDK_SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
 
 class Settings(BaseSettings):
@@ -181,8 +184,16 @@ class Settings(BaseSettings):
         SecretStr(""),
         description="Signs these messages: header `X-Prismata-Signature`, HMAC-SHA256 of the body.",
     )
+    metrics_token: SecretStr = Field(
+        SecretStr(""),
+        description="Bearer token with which `/api/metrics` is read; empty = only programs on this "
+        "machine may.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "WARNING", description="What is logged to standard error."
+    )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="How: lines for people, or one JSON object a line."
     )
 
     @field_validator("train_processes", mode="before")
@@ -241,7 +252,29 @@ class Settings(BaseSettings):
         values["dispatcher"] = "none"  # a child starts no jobs of its own
         values["webhook_url"] = values["webhook_secret"] = ""  # and tells nobody of their end
         values["login"], values["oidc_client_secret"], values["login_secret"] = "none", "", ""
+        values["metrics_token"] = ""
         return values
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Everything that must not be seen in a log, as it stands here and as it is meant."""
+        held = [
+            value.get_secret_value()
+            for value in (
+                self.webhook_url,
+                self.webhook_secret,
+                self.metrics_token,
+                self.oidc_client_secret,
+                self.login_secret,
+            )
+        ]
+        for url in (self.database_url, self.broker_url):
+            with suppress(ValueError):  # no address at all; who opens it says so
+                password = urlsplit(url.get_secret_value()).password or ""
+                held += [password, unquote(password)]
+        # Set for the SDK and not for us, and logged by nobody who means to.
+        held += [os.environ.get(name, "") for name in _SDK_SECRETS]
+        return tuple(secret for secret in held if secret)
 
     @property
     def storage_dir(self) -> Path:

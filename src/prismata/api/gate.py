@@ -46,8 +46,8 @@ _PAGE_RULES: tuple[tuple[str, RouteRule], ...] = (
 _CLOSED = "/_stcore/agent"
 """A way to drive the pages without a browser, which nobody here needs."""
 
-_ANY_HOST = ("/api/health", "/_stcore/health", "/_stcore/host-config")
-"""Load balancers ask for health by address."""
+_ANY_HOST = ("/api/health", "/api/metrics", "/_stcore/health", "/_stcore/host-config")
+"""Load balancers and collectors ask by address."""
 
 
 class Gate:

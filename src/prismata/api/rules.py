@@ -31,6 +31,7 @@ _UPLOAD = "/api/upload/{upload_id}"
 
 RULES: dict[tuple[str, str], RouteRule] = {
     ("GET", "/api/health"): _OPEN,
+    ("GET", "/api/metrics"): _OPEN,  # for programs: it has a token of its own
     ("GET", "/api/jobs/{job_id}"): _LOOK,
     ("GET", "/api/library"): _LOOK,
     ("GET", "/api/annotator"): _LOOK,

@@ -40,12 +40,15 @@ from prismata.catalog.records import (
     VideoRemoval,
     WorkerRecord,
 )
+from prismata.catalog.tables import CatalogTables, PlainRow, TableRows, TableShape
+from prismata.catalog.upgrades import newest_revision, steps_behind
 
 __all__ = [
     "LABEL_FIELDS",
     "AnnotatorRecord",
     "AttemptRecord",
     "Catalog",
+    "CatalogTables",
     "Change",
     "Changes",
     "Claimant",
@@ -66,15 +69,20 @@ __all__ = [
     "ModelStage",
     "Offer",
     "PersonRecord",
+    "PlainRow",
     "ReviewDecision",
     "ReviewReason",
     "ReviewState",
     "SheetRecord",
     "Split",
+    "TableRows",
+    "TableShape",
     "TrainingRunRecord",
     "VideoOverview",
     "VideoRecord",
     "VideoRemoval",
     "WorkerRecord",
+    "newest_revision",
     "open_catalog",
+    "steps_behind",
 ]

@@ -14,6 +14,7 @@ from prismata.catalog.detection_queue import DetectionQueue
 from prismata.catalog.detections import DetectionRepository
 from prismata.catalog.event_search import EventSearch
 from prismata.catalog.events import EventRepository
+from prismata.catalog.figures import FiguresRepository
 from prismata.catalog.jobs import JobRepository
 from prismata.catalog.labels import LabelLogRepository
 from prismata.catalog.leases import LeaseRepository
@@ -57,6 +58,7 @@ class Catalog:
         self.detection_queue = DetectionQueue(database)
         self.live_scores = LiveScoresRepository(database)
         self.workers = WorkerRepository(database)
+        self.figures = FiguresRepository(database)
         self.job_ends = database.job_ends
         """Hears of every job whose end is written by this process."""
 

@@ -9,13 +9,20 @@ import typer
 from prismata.cli.console import JsonOption, output, print_json
 from prismata.services.health import check_health
 from prismata.settings import load_settings
+from prismata.wiring import check_broker, start_logging
 
 STYLES = {"ok": "green", "degraded": "yellow", "error": "red"}
 
 
 def doctor(as_json: JsonOption = False) -> None:
-    """Check every part on its own and say what to do about what is not well."""
-    report = check_health(load_settings())
+    """Check every part on its own and say what to do about what is not well.
+
+    Makes and migrates no catalog. Exit code 1: something that is needed does not work; what only
+    lacks or could be better is told and has exit code 0.
+    """
+    settings = load_settings()
+    start_logging(settings)
+    report = check_health(settings, {"broker": check_broker})
     if as_json:
         print_json({"parts": [asdict(part) for part in report]})
     else:

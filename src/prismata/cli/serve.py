@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from prismata.cli.console import notes
+from prismata.cli.console import announce
 from prismata.core.errors import InvalidInputError, UnavailableError
 from prismata.services.people import check_login
 from prismata.services.workbench import Workbench
@@ -84,12 +84,19 @@ def _serve(bench: Workbench, *, browser: bool) -> None:
     hide_query_strings()
     host, port = settings.host, settings.port
     address = settings.public_url or f"http://{_shown_host(host)}:{port}"
-    notes.print(f"Prismata is open at {address}  (Ctrl-C ends it)", markup=False)
-    notes.print(_who_may_come(settings))
+    announce(f"Prismata is open at {address}  (Ctrl-C ends it)", settings.log_format)
+    announce(_who_may_come(settings), settings.log_format)
     if browser:
         threading.Timer(1.5, webbrowser.open, (address,)).start()
     # `uvicorn.run` and not `streamlit run`: the latter's socket costs 44 ms a request.
-    uvicorn.run(app, host=host, port=port, log_level="warning", ws_max_size=WEBSOCKET_MAX_BYTES)
+    uvicorn.run(
+        app,
+        host=host,
+        port=port,
+        log_config=None,  # its loggers pass on to ours
+        log_level=settings.log_level.lower(),
+        ws_max_size=WEBSOCKET_MAX_BYTES,
+    )
 
 
 def _who_may_come(settings: Settings) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import streamlit as st
+import streamlit.logger
 from streamlit.web.bootstrap import load_config_options
 
 from prismata.services.workbench import Workbench
@@ -60,6 +62,7 @@ def create_app(
         middleware: What every request passes first.
     """
     set_workbench(bench, secret)
+    _log_as_we_do()
     load_config_options(CONFIG | _address(bench.settings))
     set_up_sign_in(bench.settings)
     return st.App(SCRIPT, routes=list(routes), middleware=list(middleware))  # type: ignore[arg-type]  # only api knows their types
@@ -72,3 +75,19 @@ def _address(settings: Settings) -> dict[str, object]:
         return {}
     port = parts.port or (443 if parts.scheme == "https" else 80)
     return {"browser.serverAddress": parts.hostname, "browser.serverPort": port}
+
+
+def _log_as_we_do() -> None:
+    """Have Streamlit's loggers pass on to ours: in one format, and without secrets.
+
+    It gives each of them a handler, now and whenever one is made, in this one function.
+    """
+
+    def pass_on(logger: logging.Logger) -> None:
+        own = getattr(logger, "streamlit_console_handler", None)
+        if own is not None:
+            logger.removeHandler(own)
+        logger.propagate = True
+
+    setattr(streamlit.logger, "setup_formatter", pass_on)  # noqa: B010 - mypy knows it as a function
+    streamlit.logger.update_formatter()
