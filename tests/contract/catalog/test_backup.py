@@ -63,6 +63,12 @@ def target(empty_url, tmp_path):
     return settings_for(tmp_path / "target", empty_url)
 
 
+@pytest.fixture
+def plain_target(tmp_path):
+    """Settings of an empty catalog in SQLite, for what is refused before a database is asked."""
+    return settings_for(tmp_path / "plain", f"sqlite:///{tmp_path / 'plain' / 'catalog.db'}")
+
+
 def digests(manifest):
     return {table.name: (table.rows, table.sha256) for table in manifest.tables}
 
@@ -159,7 +165,9 @@ def flip(content, at):
 
 
 @pytest.mark.parametrize("harm", ["cut", "bit", "row", "object", "manifest", "zip", "strange"])
-def test_a_damaged_archive_is_refused_before_anything_is_changed(archive, target, tmp_path, harm):
+def test_a_damaged_archive_is_refused_before_anything_is_changed(
+    archive, plain_target, tmp_path, harm
+):
     content = archive.read_bytes()
     bad = tmp_path / "bad.backup"
     if harm == "cut":
@@ -182,8 +190,8 @@ def test_a_damaged_archive_is_refused_before_anything_is_changed(archive, target
             if harm == "zip":
                 new.writestr("objects/more", b"")
     with pytest.raises(InvalidInputError, match=r"damaged or no backup: .*nothing was changed"):
-        restore_backup(target, bad, RestoreChoices(replace=True))
-    assert is_empty(target)
+        restore_backup(plain_target, bad, RestoreChoices(replace=True))
+    assert is_empty(plain_target)
 
 
 def is_empty(settings):
@@ -212,11 +220,13 @@ def rewrite(archive, to, change):
         ({"version": 2}, "format 2, this program knows format 1"),
     ],
 )
-def test_an_archive_of_a_newer_program_is_refused(archive, target, tmp_path, change, sentence):
+def test_an_archive_of_a_newer_program_is_refused(
+    archive, plain_target, tmp_path, change, sentence
+):
     newer = rewrite(archive, tmp_path / "newer.backup", lambda manifest: manifest.update(change))
     with pytest.raises(UserError, match=f"{sentence}.*; nothing was changed, upgrade"):
-        restore_backup(target, newer, PLAIN)
-    assert is_empty(target)
+        restore_backup(plain_target, newer, PLAIN)
+    assert is_empty(plain_target)
 
 
 def test_a_row_that_breaks_the_databases_rules_changes_nothing(archive, target, tmp_path):
