@@ -167,7 +167,7 @@ class Settings(BaseSettings):
         "",
         description="Where pages may take videos from: folders of this machine and s3:// prefixes, "
         "separated by commas; empty = anywhere while the workbench listens to this machine only, "
-        "nowhere otherwise.",
+        "has no login and no public address; nowhere otherwise.",
     )
     child_memory_mb: int = Field(
         0, ge=0, description="Address-space limit of a detection child in MB; 0 = none."

@@ -1,5 +1,6 @@
 """Signing in with a provider, as people do: what each role sees, may do, and is told."""
 
+import json
 import re
 import subprocess
 
@@ -7,11 +8,14 @@ import pytest
 from playwright.sync_api import expect
 
 from prismata.api.media import MAX_RANGE_BYTES
+from prismata.api.rules import RULES
+from prismata.cli.main import run_command
 from prismata.services.ingest import ingest_file
 from prismata.services.people import set_role
 from prismata.testing.oidc import CLIENT_ID, CLIENT_SECRET, METADATA_PATH, running_provider
 
 ADMIN, VERA = "anna@example.com", "vera@example.com"
+CLOSED = [rule for rule in RULES.values() if rule.needs is not None][1:]  # but how a job stands
 READY = ".frame-of-station[data-ready=true]"
 
 
@@ -129,6 +133,17 @@ def test_who_signs_out_is_out(visit, server):
     page.get_by_role("button", name="Sign out").click()
     page.get_by_role("button", name="Sign in").wait_for()
     assert page.request.get(f"{server.url}/api/jobs/{'0' * 32}").status == 403
+
+
+def test_the_doctor_finds_everything_closed(server, settings, monkeypatch, capsys):
+    monkeypatch.setenv("PRISMATA_PORT", str(server.port))
+    monkeypatch.setenv("PRISMATA_DATA_DIR", str(settings.data_dir))
+    assert run_command(["doctor", "--security", "--json"]) == 0
+    told = {part["part"]: part for part in json.loads(capsys.readouterr().out)["parts"]}
+    assert told["running"]["verdict"] == "ok", told["running"]
+    assert f"{len(CLOSED)} routes answer nobody" in told["running"]["message"]
+    assert told["provider"]["verdict"] == "ok"
+    assert ADMIN in told["administrators"]["message"]
 
 
 class TestPermissionsThatRunOut:

@@ -81,7 +81,7 @@ OPTIONS = {
     ("backup",): ["file", "--catalog-only", "--json"],
     ("restore",): ["file", "--check", "--replace", "--catalog-only", "--hold-jobs", "--json"],
     ("migrate-storage",): ["--to", "--endpoint-url", "--region", "--dry-run", "--json"],
-    ("doctor",): ["--json"],
+    ("doctor",): ["--security", "--json"],
 }
 
 
