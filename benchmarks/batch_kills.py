@@ -3,7 +3,8 @@
 A PostgreSQL of its own, a workbench with `prismata serve`, and a batch in its queue. After a few
 videos the child is killed, later the workbench (it is started again), later the database as in a
 power cut (it is started again). Said is how long it took until every job that is said to run is run
-by a process that lives, and what became of each video. Ends with one line of JSON.
+by a process that lives, how much processor time the new workbench used for that (whoever else uses
+the machine), and what became of each video. Ends with one line of JSON.
 
     python benchmarks/batch_kills.py [--videos 20]
 """
@@ -93,6 +94,7 @@ def _measure(folder: Path, postgres: PrivatePostgres, count: int) -> dict[str, A
         app.wait()
         app = _serve(folder, postgres)
         seconds["workbench"] = _until_true(bench)
+        cpu_seconds = _cpu_seconds(app.pid)
         _wait(lambda: done() >= 3 * count // 5)
         postgres.stop()
         time.sleep(3)
@@ -104,8 +106,15 @@ def _measure(folder: Path, postgres: PrivatePostgres, count: int) -> dict[str, A
         told = _what_became(bench, sources, jobs)
     for what, took in seconds.items():
         print(f"{what} killed: states true after {took:.1f} s", flush=True)
+    print(f"the new workbench took {cpu_seconds:.1f} s of processor time for that", flush=True)
     print(told, flush=True)
-    return {"videos": count, "seconds_until_true": seconds, **told}
+    return {
+        "videos": count,
+        "seconds_until_true": seconds,
+        "workbench_cpu_seconds": cpu_seconds,
+        "load_1min": round(os.getloadavg()[0], 1),
+        **told,
+    }
 
 
 def write_plugin(folder: Path) -> Path:
@@ -169,6 +178,12 @@ def _child() -> int:
         if words[1:3] == ["-m", "prismata.detection"]:
             return int(entry.parent.name)
     return 0
+
+
+def _cpu_seconds(pid: int) -> float:
+    """Return processor time that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _until_true(bench: Workbench) -> float:

@@ -53,12 +53,15 @@ class Fleet:
         plugins: Folder of domain plugins.
         environment: What processes inherit; the test's credentials of S3 are added. The caller's
             own process needs them too, see `TEST_CREDENTIALS`.
+        settings: Of all of them, beside what makes them a fleet.
 
     Raises:
         UnavailableError: If PostgreSQL or Redis are not on this machine.
     """
 
-    def __init__(self, folder: Path, plugins: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, folder: Path, plugins: Path, environment: Mapping[str, str], **settings: str
+    ) -> None:
         self.folder = folder
         self.postgres = PrivatePostgres()
         self.redis = PrivateRedis()
@@ -70,14 +73,14 @@ class Fleet:
         self._environment = {**environment, **TEST_CREDENTIALS}
         self._stack = ExitStack()
         self._started = 0
-        self._shared: dict[str, str] = {}
+        self._shared = settings
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             stack.enter_context(self.postgres)
             stack.enter_context(self.redis)
             stack.enter_context(self.s3.running())
-            self._shared = {
+            self._shared = self._shared | {
                 "database_url": self.postgres.url,
                 "broker_url": self.redis.url,
                 "dispatcher": "celery",

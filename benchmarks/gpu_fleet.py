@@ -141,7 +141,7 @@ class Simulation:
         self._submitted_at: list[float] = []
         self._idle_leaves: list[float] = []
         self._replacements = 0
-        """Machines that the group starts for those that were taken, whether there is work or not."""
+        """Machines that the group starts for those that were taken, with or without work."""
         self._good: Counter[str] = Counter()
         self._waiting = sorted(scenario.jobs)
 
@@ -166,7 +166,7 @@ class Simulation:
         if self._now % MINUTE < STEP_SECONDS:
             self._tell_of_group()
             self._decide()
-        self._see_group()
+            self._see_group()
 
     def _submit(self, minutes: float) -> None:
         job = self._catalog.jobs.submit(
@@ -257,6 +257,7 @@ class Simulation:
         if self._desired() != before - lowers:
             self.report.broken.append(f"the group's number went from {before} to {self._desired()}")
         self._end_of(machine)
+        self._see_group()  # the group may have started another one in its place
 
     def _end_of(self, machine: Machine) -> None:
         del self._machines[machine.id]

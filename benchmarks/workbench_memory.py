@@ -95,7 +95,7 @@ def measure(settings: Settings, work: Path, *, limit_mb: int) -> dict[str, Any]:
         }
         began = time.monotonic()
         server = subprocess.Popen(group.inside(command), env=environment, stdout=log, stderr=log)
-        _wait_until_up(address, server)
+        wait_until_up(address, server)
         up_seconds = round(time.monotonic() - began, 1)
         with Memory(group) as memory, browser_page() as page:
             idle = Latencies()
@@ -283,7 +283,8 @@ def _what(words: Sequence[str]) -> str:
     return "warden" if any("warden" in word for word in words) else Path(words[0]).name
 
 
-def _wait_until_up(address: str, server: subprocess.Popen[bytes]) -> None:
+def wait_until_up(address: str, server: subprocess.Popen[bytes]) -> None:
+    """Wait for the first answer; ends the program if there is none."""
     deadline = time.monotonic() + 120
     while server.poll() is None and time.monotonic() < deadline:
         try:

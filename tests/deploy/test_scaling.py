@@ -14,7 +14,7 @@ from gpu_fleet import Scenario, Simulation
 from gpu_fleet_rules import MissingDataError, evaluate, read_rules
 
 BUSY = Scenario("three jobs", 0.7, [(1.0, 5.0)] * 3, boot_minutes=2.0)
-TAKEN = Scenario("spot", 1.1, [(1.0, 10.0)] * 2, 2.0, taken_every_minutes=8.0, seed=3)
+TAKEN = Scenario("spot", 1.2, [(1.0, 15.0)] * 2, 2.0, taken_every_minutes=25.0, seed=2)
 MUST_NOT_BE = {
     "machines that scale-in may take": {"is_protected": False},
     "a policy that scales in": {"more_scales_in": True},
