@@ -67,7 +67,7 @@ COPY --from=installed-worker-gpu /opt/prismata /opt/prismata
 ENV NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility
 HEALTHCHECK --interval=60s --timeout=30s --start-period=60s --retries=3 CMD ["python", "/app/health.py", "worker"]
-CMD ["worker", "--gpu", "1", "--cpu", "0", "--io", "0"]
+CMD ["worker", "--class", "gpu"]
 
 
 FROM runtime AS worker-cpu

@@ -3,7 +3,8 @@
 A PostgreSQL of its own, a workbench with `prismata serve`, and a batch in its queue. After a few
 videos the child is killed, later the workbench (it is started again), later the database as in a
 power cut (it is started again). Said is how long it took until every job that is said to run is run
-by a process that lives, and what became of each video. Ends with one line of JSON.
+by a process that lives, how much processor time the new workbench used for that (whoever else uses
+the machine), and what became of each video. Ends with one line of JSON.
 
     python benchmarks/batch_kills.py [--videos 20]
 """
@@ -13,9 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -33,6 +32,7 @@ from prismata.services.ingest import ingest_file
 from prismata.services.video_sources import LibrarySource
 from prismata.services.workbench import Workbench
 from prismata.settings import Settings
+from prismata.testing.private_servers import PrivatePostgres, free_port
 from prismata.testing.synth import render_flashes
 from prismata.testing.tiny_onnx import write_flash_bundle
 from prismata.wiring import open_workbench
@@ -51,44 +51,6 @@ class Flashes(Domain):
 """
 
 
-class PrivatePostgres:
-    """A PostgreSQL server of our own in a folder, which may be killed."""
-
-    def __init__(self, folder: Path) -> None:
-        programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-        if not programs:
-            sys.exit("PostgreSQL's own programs (initdb, pg_ctl) are not installed here")
-        self._bin, self._folder, self.port = programs[-1], folder / "postgres", free_port()
-        self._folder.mkdir()
-        shutil.chown(self._folder, "postgres")
-        folder.chmod(0o755)
-        self._run("initdb", "-A", "trust", "-U", "postgres")
-        self.start()
-
-    @property
-    def url(self) -> str:
-        """Address of its one database."""
-        return f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
-
-    def start(self) -> None:
-        """Start it and wait until it answers."""
-        options = f"-p {self.port} -k {self._folder} -c listen_addresses=127.0.0.1"
-        self._run("pg_ctl", "-w", "-o", options, "-l", str(self._folder / "log"), "start")
-
-    def stop(self) -> None:
-        """Stop it as in a power cut: nothing is written any more."""
-        self._run("pg_ctl", "-m", "immediate", "stop")
-
-    def _run(self, program: str, *arguments: str) -> None:
-        command = [str(self._bin / program), "-D", str(self._folder), *arguments]
-        subprocess.run(
-            ["runuser", "-u", "postgres", "--", *command],
-            check=True,
-            stdout=subprocess.DEVNULL,
-            cwd="/",
-        )
-
-
 def main() -> None:
     """Kill what can be killed and say what became of the batch."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -96,11 +58,12 @@ def main() -> None:
     count = parser.parse_args().videos
     with tempfile.TemporaryDirectory(prefix="prismata-batch-kills-") as name:
         folder = Path(name)
-        postgres = PrivatePostgres(folder)
         try:
+            postgres = PrivatePostgres()
+        except UnavailableError as error:
+            sys.exit(str(error))
+        with postgres:
             told = _measure(folder, postgres, count)
-        finally:
-            postgres.stop()
     print(json.dumps({"batch_kills": told}))
 
 
@@ -131,6 +94,7 @@ def _measure(folder: Path, postgres: PrivatePostgres, count: int) -> dict[str, A
         app.wait()
         app = _serve(folder, postgres)
         seconds["workbench"] = _until_true(bench)
+        cpu_seconds = _cpu_seconds(app.pid)
         _wait(lambda: done() >= 3 * count // 5)
         postgres.stop()
         time.sleep(3)
@@ -142,8 +106,15 @@ def _measure(folder: Path, postgres: PrivatePostgres, count: int) -> dict[str, A
         told = _what_became(bench, sources, jobs)
     for what, took in seconds.items():
         print(f"{what} killed: states true after {took:.1f} s", flush=True)
+    print(f"the new workbench took {cpu_seconds:.1f} s of processor time for that", flush=True)
     print(told, flush=True)
-    return {"videos": count, "seconds_until_true": seconds, **told}
+    return {
+        "videos": count,
+        "seconds_until_true": seconds,
+        "workbench_cpu_seconds": cpu_seconds,
+        "load_1min": round(os.getloadavg()[0], 1),
+        **told,
+    }
 
 
 def write_plugin(folder: Path) -> Path:
@@ -209,6 +180,12 @@ def _child() -> int:
     return 0
 
 
+def _cpu_seconds(pid: int) -> float:
+    """Return processor time that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def _until_true(bench: Workbench) -> float:
     """Wait until every job that is said to run is run by a process that lives; return seconds."""
     began = time.monotonic()
@@ -254,13 +231,6 @@ def _wait(condition: Callable[[], object]) -> None:
         if time.monotonic() > deadline:
             sys.exit("it never happened")
         time.sleep(0.05)
-
-
-def free_port() -> int:
-    """Return a port of this machine that nobody uses."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 if __name__ == "__main__":

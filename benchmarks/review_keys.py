@@ -21,12 +21,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from batch_kills import add_flashes, free_port, write_plugin
+from batch_kills import add_flashes, write_plugin
 from player_page import open_browser
 
 from prismata.core.jobs import JobState
 from prismata.services.detect import DetectRequest, prepare_detection, run_detection
 from prismata.settings import Settings
+from prismata.testing.private_servers import free_port
 from prismata.wiring import open_workbench
 
 VIDEOS = 3

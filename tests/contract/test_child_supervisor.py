@@ -126,6 +126,31 @@ def test_a_stalled_child_that_ignores_sigterm_is_killed():
     assert outcome.peak_rss_mb > 1
 
 
+@pytest.mark.parametrize(("why", "saved"), [("given_back", True), ("cancelled", False)])
+def test_a_child_whose_job_is_given_back_has_time_to_save(tmp_path, why, saved):
+    """Who only cancels does not wait for that."""
+    target = tmp_path / "saved"
+    started = threading.Event()
+    outcome, _ = run(
+        speaking_child(f"""
+            def save(number, frame):
+                time.sleep(3)
+                pathlib.Path({str(target)!r}).touch()
+                sys.exit(1)
+
+            signal.signal(signal.SIGTERM, save)
+            say("started")
+            time.sleep(600)
+        """),
+        on_message=lambda _message: started.set(),
+        limits=ChildLimits(stall_seconds=PATIENCE_SECONDS, save_seconds=PATIENCE_SECONDS),
+        supervisor=ChildSupervisor(grace_seconds=0.5),
+        **{why: started.is_set},
+    )
+    assert outcome.state is JobState.CANCELLED
+    assert target.exists() is saved
+
+
 def test_a_slow_message_handler_is_not_the_childs_silence():
     def dawdle(message):
         if message["type"] == "started":

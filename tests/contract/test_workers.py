@@ -6,10 +6,8 @@ killed for real.
 
 from __future__ import annotations
 
-import http.server
 import os
 import random
-import shutil
 import signal
 import socket
 import subprocess
@@ -25,10 +23,13 @@ from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
 from prismata.catalog import open_catalog
+from prismata.core.errors import UnavailableError
 from prismata.core.jobs import FailureCause, JobState, ResourceClass
 from prismata.jobs import ChildSupervisor, JobEngine, JobRunner
 from prismata.jobs.dispatch import NoDispatcher
 from prismata.testing.children import PATIENCE_SECONDS, is_running, wait_until_gone
+from prismata.testing.private_servers import PrivateRedis
+from prismata.testing.spot_metadata import SpotMetadata
 
 POSTGRES = "postgresql://postgres@127.0.0.1:5432/test"
 
@@ -234,39 +235,10 @@ def test_random_kills_lose_nothing_and_finish_nothing_twice(engine, catalog, sta
     assert len(kills) == 3, kills
 
 
-class Metadata(http.server.BaseHTTPRequestHandler):
-    """The metadata service of a spot machine; `notices` are the paths that there is a word at."""
-
-    notices: set
-
-    def do_PUT(self):
-        self._answer(200, b"a-token")
-
-    def do_GET(self):
-        if self.headers.get("X-aws-ec2-metadata-token") != "a-token":
-            self._answer(401)
-        else:
-            known = any(self.path.endswith(notice) for notice in self.notices)
-            self._answer(200 if known else 404, b"{}")
-
-    def _answer(self, status, body=b""):
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_args):
-        pass
-
-
 @pytest.fixture
 def metadata():
-    handler = type("OneMetadata", (Metadata,), {"notices": set()})
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield handler.notices, f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    server.server_close()
+    with SpotMetadata() as service:
+        yield service
 
 
 @pytest.mark.parametrize("broker", ["looking"], indirect=True)
@@ -274,12 +246,11 @@ def test_a_spot_machine_that_is_taken_away_gives_its_job_back(
     engine, catalog, start_worker, metadata
 ):
     """J12: the job waits for another machine, and the attempt is not counted."""
-    notices, address = metadata
-    worker = start_worker("--spot", address)
+    worker = start_worker("--spot", metadata.url)
     job = probe(catalog, seconds=60)
     engine.start(job)
     running(catalog, job)
-    notices.add("spot/instance-action")
+    metadata.interrupt()
     assert worker.wait(PATIENCE_SECONDS) == 0
     given_back = catalog.jobs.get(job.id)
     assert (given_back.state, given_back.failures) == (JobState.QUEUED, {"preempted": 1})
@@ -290,12 +261,11 @@ def test_a_spot_machine_that_may_be_taken_away_takes_nothing_new(
     engine, catalog, start_worker, metadata
 ):
     """J13: what runs goes on."""
-    notices, address = metadata
-    worker = start_worker("--spot", address)
+    worker = start_worker("--spot", metadata.url)
     job = probe(catalog, seconds=9)
     engine.start(job)
     running(catalog, job)
-    notices.add("recommendations/rebalance")
+    metadata.recommend_rebalance()
     wait_for(lambda: any(item.draining for item in catalog.workers.list()))
     other = probe(catalog)
     engine.start(other)
@@ -343,30 +313,14 @@ def test_what_an_app_that_was_killed_had_running_is_taken_up_when_it_is_back(
 
 
 @pytest.fixture
-def own_redis(tmp_path):
-    """A Redis of the test's own, which may be killed: a function that starts it anew."""
-    if shutil.which("redis-server") is None:
-        pytest.skip("redis-server is not installed")
-    with socket.socket() as probed:
-        probed.bind(("127.0.0.1", 0))
-        port = probed.getsockname()[1]
-    started = []
-
-    def start():
-        options = ["--port", str(port), "--save", "", "--appendonly", "no", "--dir", str(tmp_path)]
-        started.append(subprocess.Popen(["redis-server", *options], stdout=subprocess.DEVNULL))
-        wait_for(lambda: answers(port))
-        return started[-1]
-
-    yield f"redis://127.0.0.1:{port}/0", start
-    for process in started:
-        process.kill()
-        process.wait()
-
-
-def answers(port):
-    with socket.socket() as probed:
-        return probed.connect_ex(("127.0.0.1", port)) == 0
+def own_redis():
+    """A Redis of the test's own, which may be killed."""
+    try:
+        redis = PrivateRedis()
+    except UnavailableError as error:
+        pytest.skip(str(error))
+    with redis:
+        yield redis
 
 
 @pytest.mark.parametrize("broker", ["looking"], indirect=True)
@@ -375,18 +329,15 @@ def test_a_broker_that_dies_delays_jobs_and_loses_none(catalog, url, own_redis, 
     pytest.importorskip("celery", reason="celery is not installed")
     from prismata.jobs.celery_dispatch import CeleryDispatcher
 
-    address, start_redis = own_redis
-    redis = start_redis()
-    start_worker("--broker", address)
-    dispatcher = CeleryDispatcher(address)
+    start_worker("--broker", own_redis.url)
+    dispatcher = CeleryDispatcher(own_redis.url)
     engine = JobEngine(catalog, JobRunner(catalog, ChildSupervisor()), dispatcher)
     assert engine.start(probe(catalog)).wait(PATIENCE_SECONDS).state is JobState.SUCCEEDED
-    redis.kill()
-    redis.wait()
+    own_redis.kill()
     asked = time.monotonic()
     assert engine.start(probe(catalog)).wait(PATIENCE_SECONDS).state is JobState.SUCCEEDED
     assert time.monotonic() - asked < 10
-    start_redis()
+    own_redis.start()
     jobs = [probe(catalog) for _ in range(3)]
     for job in jobs:
         engine.start(job)

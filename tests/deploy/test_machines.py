@@ -155,7 +155,7 @@ def machine(tmp_path):
 ROLES = {
     "app": ["--publish 192.0.2.1:8501:8501", " registry/app:1 serve"],
     "worker": ["--memory 2g", " registry/worker:1 worker"],
-    "gpu-worker": ["--gpus all", " registry/worker:1 worker --gpu 1 --cpu 0 --io 0"],
+    "gpu-worker": ["--gpus all", " registry/worker:1 worker --class gpu"],
     "tunnel": ["--network host", " tunnel:1 tunnel --no-autoupdate run"],
 }
 

@@ -22,6 +22,8 @@ class ChildLimits:
     stall_seconds: float = 120.0
     """Stop the child when it has not said anything for this long."""
     wall_seconds: float = 0.0
+    save_seconds: float = 10.0
+    """Time to save what it has when its job is given back; then it is killed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class ChildRunner(Protocol):
         on_message: MessageHandler,
         limits: ChildLimits,
         cancelled: Callable[[], bool] = lambda: False,
+        given_back: Callable[[], bool] = lambda: False,
     ) -> ChildOutcome:
         """Start the child, hand it `request` as one JSON line, relay its messages, return the end.
 

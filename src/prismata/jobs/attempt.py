@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from prismata.core.errors import InvalidInputError
 from prismata.core.jobs import FailureCause
@@ -16,6 +17,16 @@ from prismata.jobs.verdict import Ending, StopReason
 
 _POLL_SECONDS = 0.25
 _GIVE_UP_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class StopQuestions:
+    """What is asked several times a second: is the child to stop?"""
+
+    cancelled: Callable[[], bool]
+    """Nobody is interested any more."""
+    given_back: Callable[[], bool]
+    """Somebody else is to go on from what it saves."""
 
 
 class Attempt:
@@ -62,9 +73,7 @@ class Attempt:
             and self._child.has_read_everything
         )
 
-    def follow(
-        self, request_line: bytes, cancelled: Callable[[], bool], grace_seconds: float
-    ) -> None:
+    def follow(self, request_line: bytes, questions: StopQuestions, grace_seconds: float) -> None:
         """Feed, listen and watch the limits until the child has answered or ended.
 
         A child that is to stay is done when it has answered; of any other the end is awaited.
@@ -76,7 +85,7 @@ class Attempt:
             self._child.listen(_POLL_SECONDS)
             now = time.monotonic()
             if now >= next_poll_at:
-                self._watch_limits(now, cancelled, grace_seconds)
+                self._watch_limits(now, questions, grace_seconds)
                 next_poll_at = now + _POLL_SECONDS
         if self._child.has_ended or self._gave_up:
             self._child.finish_lines()
@@ -139,14 +148,15 @@ class Attempt:
         if isinstance(peak_rss_mb, int | float):
             self._peak_rss_mb = max(self._peak_rss_mb, float(peak_rss_mb))
 
-    def _watch_limits(
-        self, now: float, cancelled: Callable[[], bool], grace_seconds: float
-    ) -> None:
+    def _watch_limits(self, now: float, questions: StopQuestions, grace_seconds: float) -> None:
         if self._stopped_for is None:
-            self._stopped_for = self._reason_to_stop(now, cancelled)
+            is_given_back = questions.given_back()
+            self._stopped_for = self._reason_to_stop(
+                now, is_unwanted=is_given_back or questions.cancelled()
+            )
             if self._stopped_for is None:
                 return
-            self._kill_at = now + grace_seconds
+            self._kill_at = now + (self._limits.save_seconds if is_given_back else grace_seconds)
             self._child.stop()
         elif now >= self._kill_at:
             self._child.kill()
@@ -154,9 +164,9 @@ class Attempt:
         elif now >= self._give_up_at:  # the warden is stopped, or waits for a child stuck in I/O
             self._gave_up = True
 
-    def _reason_to_stop(self, now: float, cancelled: Callable[[], bool]) -> StopReason | None:
+    def _reason_to_stop(self, now: float, *, is_unwanted: bool) -> StopReason | None:
         limits = self._limits
-        if cancelled():
+        if is_unwanted:
             return StopReason.CANCELLED
         if limits.stall_seconds and now - self._last_sign_at > limits.stall_seconds:
             return StopReason.STALLED

@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 JobHandler = Callable[[JobRecord], Assignment]
 """Knows, for one kind of job, what an attempt consists of."""
 
-_CLOSE_SECONDS = 20.0  # the supervisor's grace of 10 s and as much again
+_CLOSE_SECONDS = 80.0  # the longest `save_seconds`, and as much again as the supervisor's grace
 _END_RETRIES = 3
 _END_RETRY_SECONDS = 2.0
 _FOLLOW_SECONDS = 0.3
@@ -280,7 +280,8 @@ class JobRunner:
             _with_log_terms(assignment.request),
             on_message=on_message,
             limits=assignment.limits,
-            cancelled=lambda: pulse.is_cancel_requested() or live.wish is not None,
+            cancelled=lambda: pulse.is_cancel_requested() or live.wish is Wish.CANCEL,
+            given_back=lambda: live.wish is Wish.GIVE_BACK,
         )
         if outcome.state is JobState.SUCCEEDED and outcome.result is not None:
             pulse.beat()

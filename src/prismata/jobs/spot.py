@@ -79,11 +79,9 @@ class SpotWatcher:
         A service that cannot be reached looks like one without a notice, so that is said, once.
         """
         try:
-            found = self._get(path)
+            self._get(path)
         except urllib.error.HTTPError as error:
-            if error.code == _UNAUTHORIZED:
-                self._token = ""
-            elif error.code != _NOT_FOUND:
+            if error.code != _NOT_FOUND:
                 logger.warning("spot_metadata_failed status=%d", error.code)
         except OSError as error:
             if not self._said_unreachable:
@@ -95,16 +93,26 @@ class SpotWatcher:
                     error,
                 )
         else:
-            return found
+            return True
         return False
 
-    def _get(self, path: str) -> bool:
-        if not self._token:
-            lifetime = {"X-aws-ec2-metadata-token-ttl-seconds": str(_TOKEN_SECONDS)}
-            with self._open("/latest/api/token", lifetime, method="PUT") as answer:
-                self._token = answer.read(4096).decode()
-        with self._open(path, {"X-aws-ec2-metadata-token": self._token}):
-            return True
+    def _get(self, path: str) -> None:
+        """Ask; with a new token at once where the old one has ended: two minutes are soon over."""
+        if self._token:
+            try:
+                self._ask(path)
+            except urllib.error.HTTPError as error:
+                if error.code != _UNAUTHORIZED:
+                    raise
+            else:
+                return
+        lifetime = {"X-aws-ec2-metadata-token-ttl-seconds": str(_TOKEN_SECONDS)}
+        with self._open("/latest/api/token", lifetime, method="PUT") as answer:
+            self._token = answer.read(4096).decode()
+        self._ask(path)
+
+    def _ask(self, path: str) -> None:
+        self._open(path, {"X-aws-ec2-metadata-token": self._token}).close()
 
     def _open(self, path: str, headers: dict[str, str], method: str = "GET") -> HTTPResponse:
         request = urllib.request.Request(self._url + path, headers=headers, method=method)  # noqa: S310 - a setting, http

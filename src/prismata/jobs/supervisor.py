@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from prismata.core.jobs import FailureCause, JobState
 from prismata.core.ports import ChildLimits, ChildOutcome, MessageHandler
-from prismata.jobs.attempt import Attempt
+from prismata.jobs.attempt import Attempt, StopQuestions
 from prismata.jobs.process import ChildProcess
 from prismata.jobs.verdict import count_oom_kills, find_oom_counter, judge
 
@@ -31,8 +31,8 @@ class ChildSupervisor:
 
     Args:
         subject: What people call the child, for messages.
-        grace_seconds: Time between SIGTERM and SIGKILL for a child that is to stop; time to save a
-            checkpoint.
+        grace_seconds: Time between SIGTERM and SIGKILL for a child that is to stop; one whose job
+            is given back has `ChildLimits.save_seconds`.
         nice: Added to the child's niceness, so that the app stays quick.
         oom_counter: File with an `oom_kill` line; None = the one of our control group.
     """
@@ -58,6 +58,7 @@ class ChildSupervisor:
         on_message: MessageHandler,
         limits: ChildLimits,
         cancelled: Callable[[], bool] = lambda: False,
+        given_back: Callable[[], bool] = lambda: False,
     ) -> ChildOutcome:
         """Start the child, hand it `request` as one JSON line, relay its messages, return the end.
 
@@ -66,7 +67,9 @@ class ChildSupervisor:
             request: JSON values.
             on_message: Called in this thread with every protocol message, the last one included.
             limits: Bounds of this child.
-            cancelled: Asked in this thread several times a second.
+            cancelled: Asked in this thread several times a second: is nobody interested any more?
+            given_back: Asked likewise: is somebody else to go on? Then it has as long as its limits
+                say to save what it has; the outcome is that of a cancelled child.
 
         Raises:
             TypeError: If the request is not JSON.
@@ -74,7 +77,12 @@ class ChildSupervisor:
         """
         with ChildSession(self, stays=False) as session:
             return session.run(
-                argv, request, on_message=on_message, limits=limits, cancelled=cancelled
+                argv,
+                request,
+                on_message=on_message,
+                limits=limits,
+                cancelled=cancelled,
+                given_back=given_back,
             )
 
     def session(self) -> ChildSession:
@@ -123,6 +131,7 @@ class ChildSession:
         on_message: MessageHandler,
         limits: ChildLimits,
         cancelled: Callable[[], bool] = lambda: False,
+        given_back: Callable[[], bool] = lambda: False,
     ) -> ChildOutcome:
         """Hand `request` to the child, a new one if need be, and return how it was answered.
 
@@ -137,8 +146,9 @@ class ChildSession:
             except OSError as error:
                 return supervisor._not_started(error)
             attempt = Attempt(child, on_message, limits, stays=self._stays)
+            stops = StopQuestions(cancelled, given_back)
             try:
-                attempt.follow(request_line, cancelled, supervisor._grace_seconds)
+                attempt.follow(request_line, stops, supervisor._grace_seconds)
             finally:
                 if not attempt.child_can_go_on:
                     self._retire()

@@ -37,7 +37,13 @@ from prismata.services.search_space import (
     default_space,
     draw_trials,
 )
-from prismata.services.train import DECLARED_MB, TRAIN_CHILD, ChosenDetector, TrainRequest
+from prismata.services.train import (
+    DECLARED_MB,
+    SAVE_SECONDS,
+    TRAIN_CHILD,
+    ChosenDetector,
+    TrainRequest,
+)
 from prismata.services.workbench import LiveJob, Workbench
 
 DEFAULT_MINUTES = 20.0
@@ -347,7 +353,9 @@ def assign_search(bench: Workbench, job: JobRecord) -> Assignment:
         "lease": {"job_id": job.id, "token": job.lease_token},
     }
     # An epoch, or the first look at a long video, may be silent for long.
-    limits = ChildLimits(stall_seconds=max(1800.0, bench.settings.stall_seconds))
+    limits = ChildLimits(
+        stall_seconds=max(1800.0, bench.settings.stall_seconds), save_seconds=SAVE_SECONDS
+    )
     return Assignment(TRAIN_CHILD, request, limits)
 
 

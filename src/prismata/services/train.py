@@ -35,6 +35,10 @@ TRAIN_CHILD = (sys.executable, "-m", "prismata.worker.train")
 TRAIN_TOGETHER = (sys.executable, "-m", "prismata.worker.train.launch")
 """Starts several of them under torchrun; how many is its argument, `auto` or a number."""
 
+SAVE_SECONDS = 60.0
+"""To end a step, write a checkpoint of some hundred megabytes and bring it into the storage: half
+of what a spot machine has left when it hears that it goes."""
+
 
 @dataclass(frozen=True, slots=True)
 class TrainRequest:
@@ -194,7 +198,9 @@ def assign_training(bench: Workbench, job: JobRecord) -> Assignment:
         "lease": {"job_id": job.id, "token": job.lease_token},
     }
     # One epoch of a big training is silent; the stall limit of detection would be too short.
-    limits = ChildLimits(stall_seconds=max(1800.0, bench.settings.stall_seconds))
+    limits = ChildLimits(
+        stall_seconds=max(1800.0, bench.settings.stall_seconds), save_seconds=SAVE_SECONDS
+    )
     return Assignment(_training_command(bench, job), request, limits)
 
 

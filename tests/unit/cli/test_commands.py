@@ -69,7 +69,7 @@ OPTIONS = {
     ("domains", "check"): ["--json"],
     ("domains", "new"): ["--event", "--title", "--folder"],
     ("serve",): ["--host", "--port"],
-    ("worker",): ["--cpu", "--gpu", "--io"],
+    ("worker",): ["--class", "--cpu", "--gpu", "--io"],
     ("jobs", "list"): ["--kind", "--active", "--limit", "--json"],
     ("jobs", "show"): ["job", "--json"],
     ("jobs", "cancel"): ["job"],

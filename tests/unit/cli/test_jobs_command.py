@@ -93,4 +93,10 @@ def test_workers_are_listed(prismata, bench):
 def test_a_worker_without_slots_is_refused(prismata):
     answer = prismata("worker", "--cpu", 0, "--gpu", 0, "--io", 0)
     assert answer.code == 64
-    assert "give it one with --cpu" in answer.err
+    assert "give it one with --class, --cpu" in answer.err
+
+
+def test_slots_of_a_class_that_is_left_out_are_refused(prismata):
+    answer = prismata("worker", "--class", "gpu", "--cpu", 1)
+    assert answer.code == 64
+    assert "--cpu 1 asks for jobs that --class leaves out; add --class cpu" in answer.err
