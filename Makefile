@@ -28,7 +28,7 @@ $(JS): tests/js/package-lock.json
 # Without a network the tests that need them are skipped, and say so.
 $(CHECKS_STAMP): tests/deploy/requirements.txt
 	test -d $(CHECKS) || $(PYTHON) -m venv $(CHECKS)
-	if $(CHECKS)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<; then touch $@; \
+	@if $(CHECKS)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<; then touch $@; \
 		else echo "checkov and its like could not be installed: tests that need them are skipped"; fi
 
 demo: setup  ## invent videos, train, export, detect, evaluate, write a report

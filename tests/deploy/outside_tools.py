@@ -25,7 +25,7 @@ def tool(name: str) -> str:
     """Path of a program; skips the test that asks, with what to do, where it is not."""
     found = shutil.which(name, path=_PLACES)
     if found is None:
-        pytest.skip(f"{name} is not installed: `make test` puts it into .venv-checks, or see there")
+        pytest.skip(f"{name} is not installed; `make test` installs what a Python registry has")
     return found
 
 
