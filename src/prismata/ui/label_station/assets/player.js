@@ -248,12 +248,24 @@ export class ExactPlayer extends EventTarget {
     if (run === this.backs) await this.pause();
   }
 
-  /** Play a stretch again and again, from its start. @param {number} startUs @param {number} endUs */
-  async loop(startUs, endUs) {
+  /**
+   * Keep to a stretch when it plays; a video that stands still goes on standing.
+   *
+   * @param {number} startUs
+   * @param {number} endUs
+   */
+  keepTo(startUs, endUs) {
     if (!this.frames) return;
     const first = this.frames.indexAt(startUs);
     this.span = { first, last: Math.max(first, this.frames.indexAt(endUs - 1)) };
     this.tellState();
+  }
+
+  /** Play a stretch again and again, from its start. @param {number} startUs @param {number} endUs */
+  async loop(startUs, endUs) {
+    this.keepTo(startUs, endUs);
+    if (!this.frames || !this.span) return;
+    const { first } = this.span;
     if (this.intent === "forward") await this.jump(first);
     else {
       void this.seekToFrame(first);
