@@ -32,7 +32,7 @@ REALDATA = ROOT.parent / "shared" / "realdata"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 REQUIRED = "PRISMATA_TEST_REQUIRE"
-"""Comma-separated markers whose tests must run: `browser,node,postgres,realdata`."""
+"""Comma-separated markers whose tests must run: `browser,node,postgres,realdata,infrastructure`."""
 
 FLASHES_PLUGIN = '''
 """A dark room with white flashes."""

@@ -9,8 +9,10 @@ from __future__ import annotations
 import os
 import re
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
@@ -24,6 +26,10 @@ from prismata.core.errors import InvalidInputError
 from prismata.core.jobs import ResourceClass
 
 CONFIG_FILE = "prismata.toml"
+
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
+"""Names of this machine that nobody else can reach."""
+_SDK_SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
 
 class Settings(BaseSettings):
@@ -56,6 +62,51 @@ class Settings(BaseSettings):
     user: str = Field("", description="Author of annotations; empty = the login name.")
     host: str = Field("127.0.0.1", description="Address the workbench listens on.")
     port: int = Field(8501, ge=1, le=65535, description="Port the workbench listens on.")
+    public_url: str = Field(
+        "",
+        description="Address at which people reach the workbench, such as "
+        "https://prismata.example.com; requests for other hosts are refused. Empty = any host, or "
+        "this machine's names while it listens to this machine only.",
+    )
+    login: Literal["none", "oidc"] = Field(
+        "none",
+        description="oidc = people sign in with an OpenID Connect provider and have roles; none = "
+        "whoever reaches the address may do everything.",
+    )
+    oidc_metadata_url: str = Field(
+        "",
+        description="Where the provider describes itself: an address that ends in "
+        "/.well-known/openid-configuration.",
+    )
+    oidc_client_id: str = Field("", description="Name of the workbench at the provider.")
+    oidc_client_secret: SecretStr = Field(
+        SecretStr(""), description="Password of the workbench at the provider."
+    )
+    login_secret: SecretStr = Field(
+        SecretStr(""),
+        description="Signs who is signed in; at least 32 random characters. Empty = new at each "
+        "start, after which everybody signs in again.",
+    )
+    admins: str = Field(
+        "",
+        description="Who is an administrator whatever the catalog says: names as the provider "
+        "tells them (e-mail addresses), separated by commas.",
+    )
+    newcomer_role: Literal["none", "viewer", "annotator", "engineer"] = Field(
+        "none", description="Role of who signs in and was given none; none = they wait for one."
+    )
+    permission_seconds: int = Field(
+        24 * 60 * 60,
+        ge=1,
+        description="How long what a page hands its player (the address of a video, the permission "
+        "to save labels) is good; open pages ask for new ones by themselves.",
+    )
+    requests_per_minute: int = Field(
+        6000,
+        ge=0,
+        description="Requests that one person, or one address of nobody known, may send; 0 = any "
+        "number.",
+    )
     detect_threads: int = Field(0, ge=0, description="Inference threads; 0 = number of cores.")
     detect_runtime: Literal["auto", "onnxruntime", "openvino", "pytorch"] = Field(
         "auto", description="What runs models; auto = the fastest that is installed and allowed."
@@ -116,7 +167,7 @@ class Settings(BaseSettings):
         "",
         description="Where pages may take videos from: folders of this machine and s3:// prefixes, "
         "separated by commas; empty = anywhere while the workbench listens to this machine only, "
-        "nowhere otherwise.",
+        "has no login and no public address; nowhere otherwise.",
     )
     child_memory_mb: int = Field(
         0, ge=0, description="Address-space limit of a detection child in MB; 0 = none."
@@ -133,8 +184,16 @@ class Settings(BaseSettings):
         SecretStr(""),
         description="Signs these messages: header `X-Prismata-Signature`, HMAC-SHA256 of the body.",
     )
+    metrics_token: SecretStr = Field(
+        SecretStr(""),
+        description="Bearer token with which `/api/metrics` is read; empty = only programs on this "
+        "machine may.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "WARNING", description="What is logged to standard error."
+    )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="How: lines for people, or one JSON object a line."
     )
 
     @field_validator("train_processes", mode="before")
@@ -145,6 +204,14 @@ class Settings(BaseSettings):
         if word != "auto" and not (word.isascii() and word.isdigit() and int(word) >= 1):
             raise ValueError(f"must be auto or a whole number from 1, not {word!r}")
         return word
+
+    @field_validator("public_url")
+    @classmethod
+    def _check_public_url(cls, value: str) -> str:
+        """Take scheme and host, or nothing; without a slash at the end."""
+        if value and not re.fullmatch(r"https?://[^/\s@?#]+/?", value):
+            raise ValueError("must be like https://prismata.example.com, without a path")
+        return value.rstrip("/")
 
     @field_validator("webhook_url")
     @classmethod
@@ -184,7 +251,30 @@ class Settings(BaseSettings):
             values[name] = getattr(self, name).get_secret_value()
         values["dispatcher"] = "none"  # a child starts no jobs of its own
         values["webhook_url"] = values["webhook_secret"] = ""  # and tells nobody of their end
+        values["login"], values["oidc_client_secret"], values["login_secret"] = "none", "", ""
+        values["metrics_token"] = ""
         return values
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Everything that must not be seen in a log, as it stands here and as it is meant."""
+        held = [
+            value.get_secret_value()
+            for value in (
+                self.webhook_url,
+                self.webhook_secret,
+                self.metrics_token,
+                self.oidc_client_secret,
+                self.login_secret,
+            )
+        ]
+        for url in (self.database_url, self.broker_url):
+            with suppress(ValueError):  # no address at all; who opens it says so
+                password = urlsplit(url.get_secret_value()).password or ""
+                held += [password, unquote(password)]
+        # Set for the SDK and not for us, and logged by nobody who means to.
+        held += [os.environ.get(name, "") for name in _SDK_SECRETS]
+        return tuple(secret for secret in held if secret)
 
     @property
     def storage_dir(self) -> Path:
@@ -215,6 +305,16 @@ class Settings(BaseSettings):
             ResourceClass.GPU: self.worker_gpu_slots,
             ResourceClass.IO: self.worker_io_slots,
         }
+
+    @property
+    def admin_names(self) -> frozenset[str]:
+        """Who is an administrator whatever the catalog says."""
+        return frozenset(name.strip() for name in self.admins.split(",") if name.strip())
+
+    @property
+    def is_local_only(self) -> bool:
+        """Whether the workbench listens to this machine only."""
+        return self.host in LOOPBACK_HOSTS
 
     @property
     def domain_folders(self) -> tuple[Path, ...]:

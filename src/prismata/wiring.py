@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import socket
+from typing import Literal
 
 from prismata._version import __version__
 from prismata.catalog import Catalog, Claimant, open_catalog
 from prismata.core.errors import InvalidInputError, UnavailableError
+from prismata.core.logs import set_up_logging
 from prismata.core.processes import this_process
 from prismata.domains import DomainRegistry
 from prismata.jobs import ChildSupervisor, JobEngine, JobRunner, Worker, WorkerTerms
@@ -18,6 +19,11 @@ from prismata.services.assignments import job_handlers
 from prismata.services.workbench import Workbench
 from prismata.settings import Settings, load_settings
 from prismata.storage import StorageBackend, open_storage
+
+
+def start_logging(settings: Settings) -> None:
+    """Have this process log as the settings say; commands that open no workbench call it."""
+    set_up_logging(settings.log_level, settings.log_format, settings.secrets)
 
 
 def open_workbench(settings: Settings | None = None) -> Workbench:
@@ -40,7 +46,7 @@ def open_worker(settings: Settings) -> tuple[Workbench, Worker]:
 
 
 def _assemble(settings: Settings) -> tuple[Workbench, JobRunner]:
-    logging.basicConfig(level=settings.log_level, format="%(levelname)s %(name)s %(message)s")
+    start_logging(settings)
     discover_domains(settings)
     catalog = open_catalog(settings.catalog_url)
     claimant = Claimant(f"{socket.gethostname()}:{os.getpid()}", this_process())
@@ -69,6 +75,10 @@ def _open_dispatcher(settings: Settings, catalog: Catalog, runner: JobRunner) ->
         return NoDispatcher()
     if settings.dispatcher == "local":
         return LocalDispatcher(lambda: _make_worker(settings, catalog, runner))
+    return _open_celery(settings)
+
+
+def _open_celery(settings: Settings) -> Dispatcher:
     if not settings.broker_url.get_secret_value():
         raise InvalidInputError(
             "PRISMATA_DISPATCHER is celery, but PRISMATA_BROKER_URL is empty; name the broker, for "
@@ -81,6 +91,20 @@ def _open_dispatcher(settings: Settings, catalog: Catalog, runner: JobRunner) ->
             'PRISMATA_DISPATCHER is celery, which is not installed: pip install "prismata[celery]"'
         ) from error
     return CeleryDispatcher(settings.broker_url.get_secret_value())
+
+
+def check_broker(settings: Settings) -> tuple[Literal["ok"], str]:
+    """Say for `check_health` whether the broker answers.
+
+    Raises:
+        UserError: If it does not, or there is none and there should be.
+    """
+    if settings.dispatcher != "celery":
+        return "ok", f"none is needed, PRISMATA_DISPATCHER is {settings.dispatcher}"
+    _open_celery(settings).close()
+    from prismata.jobs.celery_dispatch import reach_broker
+
+    return "ok", f"{reach_broker(settings.broker_url.get_secret_value())} answers"
 
 
 def discover_domains(settings: Settings) -> None:

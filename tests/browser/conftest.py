@@ -106,6 +106,8 @@ class Server:
             self.port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = log
+        if os.environ.get("PRISMATA_LOGIN") == "oidc":
+            os.environ["PRISMATA_PUBLIC_URL"] = self.url
         self.environment = dict(
             os.environ,
             PRISMATA_DATA_DIR=str(settings.data_dir),

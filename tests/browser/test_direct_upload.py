@@ -1,6 +1,7 @@
 """Videos that go from the browser straight to the store, past the workbench, whatever happens."""
 
 import hashlib
+import time
 from functools import cache
 from urllib.parse import parse_qs, urlsplit
 
@@ -27,6 +28,7 @@ def store():
 def settings(settings, store, monkeypatch):
     """The settings of the test, with a bucket of its own as storage, for the workbench as well."""
     store.fault = lambda method, path: ""
+    store.longest_address_seconds = float("inf")
     store.requests.clear()
     chosen = {
         "storage_backend": "s3",
@@ -106,6 +108,37 @@ def test_interrupted_twice_it_ends_with_the_right_digest_and_the_workbench_gets_
     assert [number for number in sent[before:] if number] == [3, 4, 5], "what was there stays"
     assert sum(sent_to_workbench) < 100_000
     assert list(bench.storage.list("uploads/")) == []
+
+
+def test_an_address_whose_time_is_over_is_asked_for_anew_and_what_is_there_stays(
+    page, server, bench, store, film, add_bundle
+):
+    """All five addresses come at once and are good for two seconds; a slow line needs longer."""
+    add_bundle()
+    store.longest_address_seconds = 2
+
+    def slow(method, path):
+        if method == "PUT" and "/uploads/" in path:
+            time.sleep(1)
+        return ""
+
+    store.fault = slow
+    answers = []
+    page.on(
+        "response",
+        lambda told: answers.append((part_of(told.request, store), told.status)),
+    )
+    asked = []
+    page.on("request", lambda told: asked.append(told.url) if "/parts" in told.url else None)
+    choose(page, server, film)
+    page.locator(".files .done", has_text="film.mp4").wait_for()
+    parts = [(number, status) for number, status in answers if number]
+    assert 403 in [status for _, status in parts], "an address was over"
+    taken = [number for number, status in parts if status == 200]
+    assert taken == [1, 2, 3, 4, 5], "each part was sent once, in order"
+    assert len([url for url in asked if url.endswith("/parts")]) >= 2
+    video = bench.catalog.videos.find("film.mp4")
+    assert video.sha256 == hashlib.sha256(film.read_bytes()).hexdigest()
 
 
 def test_where_the_browser_cannot_reach_the_store_it_says_so_and_goes_through_the_workbench(

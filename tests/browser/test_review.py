@@ -11,6 +11,8 @@ from prismata.services.detect import DetectRequest, prepare_detection, run_detec
 from prismata.services.ingest import ingest_file
 from prismata.testing.synth import render_flashes
 
+FRAME_US = 50_000
+CONTEXT_US = 1_000_000
 ABOUT = "about => (window.aboutCard = about).innerText"
 CHANGED = "before => !window.aboutCard.checkVisibility() || window.aboutCard.innerText !== before"
 
@@ -91,6 +93,48 @@ def test_the_stretch_plays_again_and_again_with_a_second_around_it(inbox):
         inbox.page.wait_for_timeout(300)
     assert any(later < before for before, later in itertools.pairwise(times))
     assert max(times) - min(times) < 2.6
+
+
+def watched(bench, video):
+    sheet = bench.catalog.labels.sheet(video.id, "flashes")
+    return [(span.start_us, span.end_us) for span in sheet.coverage if span.state == "watched"]
+
+
+def test_what_was_played_around_an_event_counts_as_seen_and_not_a_frame_more(inbox, bench, videos):
+    """The picture stands still on one card, plays on the next, and is not to count on the third."""
+    page = inbox.page
+    page.keyboard.press(" ")
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('.screen video')].every(video => video.paused)"
+    )
+    inbox.press("s")  # the next card is shown at its start, paused: nothing of it was played
+    page.locator(".inbox[data-card]").wait_for()
+    inbox.press("a")
+    inbox.all_saved()
+    (made,) = decisions(bench)
+    video = bench.catalog.videos.get(made.video_id)
+    assert watched(bench, video) == []
+    page.keyboard.press(" ")
+    page.wait_for_timeout(1500)
+    page.keyboard.press(" ")
+    inbox.press("a")
+    inbox.all_saved()
+    last = max(decisions(bench), key=lambda item: item.created_at)
+    spans = watched(bench, bench.catalog.videos.get(last.video_id))
+    assert spans, "a second and a half was played"
+    assert spans[0][0] >= last.start_us - CONTEXT_US - FRAME_US
+    assert spans[-1][1] <= last.end_us + CONTEXT_US + FRAME_US
+    page.keyboard.press(" ")
+    page.wait_for_timeout(800)
+    page.keyboard.press(".")
+    before = [watched(bench, video) for video in videos]
+    inbox.press("x")
+    inbox.all_saved()
+    assert [watched(bench, video) for video in videos] == before
+    expect(page.get_by_label(re.compile("nothing else happens"))).to_be_checked()
+    for _ in range(2):
+        inbox.press("z")
+    assert [watched(bench, video) for video in videos] == [[], []]
 
 
 def test_a_decision_is_taken_back_by_a_key(inbox, bench, videos):

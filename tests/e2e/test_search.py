@@ -13,6 +13,7 @@ import pytest
 pytest.importorskip("torch", reason="torch is not installed: nothing can be trained")
 
 from prismata.cli.main import run_command
+from prismata.core.child import EXIT_STOPPED
 from prismata.core.jobs import JobState
 from prismata.core.ports import MessageHandler
 from prismata.services.ingest import ingest_file
@@ -94,10 +95,11 @@ def without_time(report):
 
 
 class Kill:
-    """Ends each child as `kill -9` does, as soon as so many pieces are done in all."""
+    """Ends each child by a signal, as soon as so many pieces are done in all."""
 
-    def __init__(self, *after_pieces):
+    def __init__(self, *after_pieces, by=signal.SIGKILL):
         self.after_pieces = list(after_pieces)
+        self.by = by
         self.pids: list[int] = []
         self.pieces: list[tuple[int, int]] = []
 
@@ -109,7 +111,7 @@ class Kill:
         self.pieces.append((message["event"]["trial"], message["event"]["rung"]))
         if self.after_pieces and len(self.pieces) == self.after_pieces[0]:
             self.after_pieces.pop(0)
-            os.kill(self.pids[-1], signal.SIGKILL)
+            os.kill(self.pids[-1], self.by)
 
 
 @pytest.fixture(scope="module")
@@ -161,6 +163,19 @@ def test_a_search_that_is_killed_goes_on_to_the_same_ranking(whole, new_bench):
     assert outcome.state is JobState.SUCCEEDED, outcome
     assert without_time(report) == without_time(whole[1])
     assert len(kill.pids) == 3
+    assert len(kill.pieces) == len(set(kill.pieces)) == 6, "no piece is done twice"
+
+
+def test_a_search_that_is_told_to_stop_saves_its_place_and_goes_on(whole, new_bench):
+    """It stops inside an epoch, between two steps, and goes on with the third."""
+    bench = new_bench("stopped")
+    kill = Kill(3, by=signal.SIGTERM)
+    outcome, report = search(bench, on_message=kill)
+    assert outcome.state is JobState.SUCCEEDED, outcome
+    attempts = bench.catalog.jobs.attempts(report.job.id)
+    assert [item.exit_code for item in attempts] == [EXIT_STOPPED, 0], "it left by itself"
+    assert without_time(report) == without_time(whole[1])
+    assert len(kill.pids) == 2
     assert len(kill.pieces) == len(set(kill.pieces)) == 6, "no piece is done twice"
 
 

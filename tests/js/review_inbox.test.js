@@ -4,7 +4,9 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import { ApiError } from "../../src/prismata/ui/label_station/assets/api.js";
+import { FrameTable } from "../../src/prismata/ui/label_station/assets/frames.js";
 import { Inbox } from "../../src/prismata/ui/label_station/assets/review/inbox.js";
+import { Seen } from "../../src/prismata/ui/label_station/assets/review/seen.js";
 import { chipsOf, percentOf, rangeOf } from "../../src/prismata/ui/label_station/assets/review/words.js";
 import { Clock, MemoryStorage, settled } from "./memory_server.js";
 
@@ -204,4 +206,23 @@ test("ranges are read as people write them", () => {
   assert.equal(rangeOf([4, 4]), "4");
   assert.equal(percentOf([0.824, 0.951]), "82–95 %");
   assert.equal(percentOf(null), "–");
+});
+
+test("what was played of a card is told, and nothing of the card before", () => {
+  const player = Object.assign(new EventTarget(), { rate: 1, frames: FrameTable.fromSteps(new Uint32Array(100).fill(40_000)) });
+  const show = (/** @type {number} */ us, playing = true) => player.dispatchEvent(new CustomEvent("frame", { detail: { us, playing } }));
+  const seen = new Seen();
+  assert.deepEqual(seen.told(), []);
+  seen.begin(player);
+  for (const us of [400_000, 440_000, 520_000]) show(us);
+  show(2_000_000, false); // a seek is no watching
+  show(2_040_000, false); // a step is
+  assert.deepEqual(seen.told(), [[400_000, 560_000], [2_000_000, 2_080_000]]);
+  seen.begin(player);
+  assert.deepEqual(seen.told(), []);
+  show(0);
+  show(40_000);
+  seen.end();
+  show(80_000);
+  assert.deepEqual(seen.told(), []);
 });

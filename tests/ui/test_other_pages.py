@@ -264,7 +264,7 @@ class TestHealth:
             assert f"**{part}**" in page.words
 
     def test_what_is_wrong_is_said_first(self, open_page, bench, monkeypatch):
-        monkeypatch.setattr("prismata.services.health.LOW_DISK_GB", 1e9)
+        monkeypatch.setattr("prismata.services.health_places.LOW_DISK_GB", 1e9)
         page = open_page("health")
         assert "need a look:** data folder" in page.words
 

@@ -8,6 +8,7 @@ from prismata.core.errors import (
     BadVideoError,
     BusyError,
     ConflictError,
+    ForbiddenError,
     InvalidInputError,
     NotFoundError,
     UnavailableError,
@@ -17,6 +18,7 @@ from prismata.core.errors import (
 _STATUS: tuple[tuple[type[UserError], int], ...] = (
     (BadVideoError, 422),
     (NotFoundError, 404),
+    (ForbiddenError, 403),
     (ConflictError, 409),
     (BusyError, 409),
     (InvalidInputError, 400),

@@ -8,7 +8,7 @@ from typing import Any, NoReturn, TypeVar
 from urllib.parse import unquote
 
 import anyio.to_thread
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 
 from prismata.core.errors import InvalidInputError
 from prismata.services.access import Scope, is_token_valid
@@ -21,12 +21,22 @@ MAX_BODY_BYTES = 2**20
 T = TypeVar("T")
 
 
-def user_of(request: Request) -> str:
+def user_of(request: HTTPConnection) -> str:
     """Return the name of the person that the request says it comes from; maybe empty.
 
     Nothing may be done in that name before `may` said that the token was signed for it.
     """
     return unquote(request.headers.get(USER_HEADER, ""), errors="replace").strip()
+
+
+def person_of(request: Request) -> str:
+    """Return who the gate let through; without a gate, who the request says it is."""
+    return str(request.scope.get("state", {}).get("person") or user_of(request))
+
+
+def note_deed(request: Request, subject: str) -> None:
+    """Say what was done, in words for the list of who did what."""
+    request.state.deed = subject
 
 
 def may(request: Request, secret: bytes, scope: Scope, subject: str) -> bool:

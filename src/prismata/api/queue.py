@@ -12,9 +12,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from prismata.api.answers import forbidden, refusal
-from prismata.api.asking import in_thread, may, read_json
+from prismata.api.asking import in_thread, may, note_deed, person_of, read_json
 from prismata.core.errors import InvalidInputError, UserError
 from prismata.services.detect_queue import act_on_job
+from prismata.services.job_list import title_of_job
+from prismata.services.people import Roster
 from prismata.services.queue_view import MAX_ROWS, describe_queue, look_at_queue
 from prismata.services.workbench import Workbench
 
@@ -32,6 +34,7 @@ class QueueRoute:
     def __init__(self, bench: Workbench, secret: bytes) -> None:
         self._bench = bench
         self._secret = secret
+        self._roster = Roster(bench)
 
     async def answer(self, request: Request) -> Response:
         """Return the queue, after something was done to it if the request says so."""
@@ -41,13 +44,14 @@ class QueueRoute:
             told: dict[str, Any] = {}
             if request.method == "POST":
                 asked = await read_json(request, _EXAMPLE)
-                told = await in_thread(lambda: self._act(asked))
+                told = await in_thread(lambda: self._act(asked, person_of(request)))
+                note_deed(request, f"{asked['action']}: {told['done']} detections")
             view = await in_thread(lambda: look_at_queue(self._bench))
         except UserError as error:
             return refusal(error)
         return JSONResponse({**describe_queue(view), **told}, headers={"Cache-Control": "no-store"})
 
-    def _act(self, asked: dict[str, Any]) -> dict[str, Any]:
+    def _act(self, asked: dict[str, Any], person: str) -> dict[str, Any]:
         """Do it to each job; one that is too late does not stop the others."""
         action, jobs = asked.get("action"), asked.get("jobs")
         if not (
@@ -60,6 +64,8 @@ class QueueRoute:
         done, refused = 0, []
         for job_id in jobs:
             try:
+                job = self._bench.catalog.jobs.get(job_id)
+                self._roster.check_own(person, job.author, "change_queue", title_of_job(job))
                 act_on_job(self._bench, action, job_id)  # type: ignore[arg-type]
                 done += 1
             except InvalidInputError:

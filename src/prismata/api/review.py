@@ -33,12 +33,13 @@ from prismata.services.workbench import Workbench
 MOST_CARDS = 50
 CONTEXT_US = 1_000_000
 """What is shown before and after a candidate."""
+_MOST_SEEN = 200
 CURVE_US = 2_000_000
 """How much of the curve is drawn to both sides of it."""
 
 _VERDICT = (
     '{"id": "…", "run": "…", "event_type": "…", "start_us": 0, "end_us": 0, '
-    '"decision": "accepted", "reason": "doubt"}'
+    '"decision": "accepted", "reason": "doubt", "seen": [[0, 0]]}'
 )
 _UNDO = '{"ids": ["…"]}'
 _BULK = '{"model": "…", "event_type": "…", "score": 0.9}'
@@ -185,7 +186,12 @@ class ReviewRoutes:
                 "name": video.name,
                 "codec": video.codec,
                 "group": video.group_name,
-                "token": mint_token(self._secret, "video", video.id),
+                "token": mint_token(
+                    self._secret,
+                    "video",
+                    video.id,
+                    lives_seconds=self._bench.settings.permission_seconds,
+                ),
                 "rendition": "proxy" if made is not None and made.proxy else "",
             },
         }
@@ -221,6 +227,24 @@ def _verdict(told: dict[str, Any]) -> Verdict:
         doubt=float(doubt),
         corrected=None if corrected is None else _event(corrected),
         found=tuple(_event(item) for item in found),
+        seen=_seen(told.get("seen", [])),
+    )
+
+
+def _seen(told: object) -> tuple[TimeSpan, ...]:
+    if not isinstance(told, list) or len(told) > _MOST_SEEN:
+        raise InvalidInputError(
+            f"what was seen comes as a list of at most {_MOST_SEEN} stretches "
+            f"[start_us, end_us], not {told!r:.40}"
+        )
+    for item in told:
+        if not isinstance(item, list) or len(item) != 2:
+            raise InvalidInputError(
+                f"a stretch that was seen is [start_us, end_us], not {item!r:.40}"
+            )
+    return tuple(
+        TimeSpan(whole_number(start, "start_us"), whole_number(end, "end_us"))
+        for start, end in told
     )
 
 

@@ -13,7 +13,9 @@ from prismata.api.labels import LabelRoutes
 from prismata.api.library import LibraryRoute
 from prismata.api.live import LiveRoute
 from prismata.api.media import MediaRoute
+from prismata.api.metrics import MetricsRoute
 from prismata.api.queue import QueueRoute
+from prismata.api.request_ids import identified
 from prismata.api.review import ReviewRoutes
 from prismata.api.scores import ScoreRoutes
 from prismata.api.uploads import UploadRoute
@@ -32,7 +34,8 @@ def create_routes(bench: Workbench, secret: bytes) -> list[Route]:
     uploads = UploadRoute(bench, secret)
     labels = LabelDesk(bench)
     labels.catch_up()
-    return [
+    metrics = MetricsRoute(bench)
+    routes = [
         *VideoMaterialRoutes(bench, secret).routes(),
         *ScoreRoutes(bench, secret).routes(),
         *LabelRoutes(secret, labels).routes(),
@@ -53,4 +56,6 @@ def create_routes(bench: Workbench, secret: bytes) -> list[Route]:
         Route("/api/queue", QueueRoute(bench, secret).answer, methods=["GET", "POST"]),
         Route("/api/jobs/{job_id}", JobRoute(bench).answer, methods=["GET"]),
         Route("/api/health", HealthRoute(bench).answer, methods=["GET"]),
+        Route("/api/metrics", metrics.answer, methods=["GET"]),
     ]
+    return identified(metrics.measured(routes))

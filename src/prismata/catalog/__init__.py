@@ -16,6 +16,7 @@ from prismata.catalog.label_records import (
 from prismata.catalog.leases import Claimant, LeaseRepository, Offer
 from prismata.catalog.library import VideoOverview
 from prismata.catalog.opening import Catalog, open_catalog
+from prismata.catalog.people import Deed, PersonRecord
 from prismata.catalog.records import (
     AttemptRecord,
     DatasetVersionRecord,
@@ -39,17 +40,21 @@ from prismata.catalog.records import (
     VideoRemoval,
     WorkerRecord,
 )
+from prismata.catalog.tables import CatalogTables, PlainRow, TableRows, TableShape
+from prismata.catalog.upgrades import newest_revision, steps_behind
 
 __all__ = [
     "LABEL_FIELDS",
     "AnnotatorRecord",
     "AttemptRecord",
     "Catalog",
+    "CatalogTables",
     "Change",
     "Changes",
     "Claimant",
     "DatasetVersionRecord",
     "Decision",
+    "Deed",
     "DetectionRunRecord",
     "EventDraft",
     "EventOrigin",
@@ -63,15 +68,21 @@ __all__ = [
     "ModelRecord",
     "ModelStage",
     "Offer",
+    "PersonRecord",
+    "PlainRow",
     "ReviewDecision",
     "ReviewReason",
     "ReviewState",
     "SheetRecord",
     "Split",
+    "TableRows",
+    "TableShape",
     "TrainingRunRecord",
     "VideoOverview",
     "VideoRecord",
     "VideoRemoval",
     "WorkerRecord",
+    "newest_revision",
     "open_catalog",
+    "steps_behind",
 ]

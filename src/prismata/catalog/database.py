@@ -208,6 +208,20 @@ class Database:
             yield connection
 
     @contextmanager
+    def snapshot_connection(self) -> Iterator[Connection]:
+        """Open a bare connection that sees everything as it stands now, however long it reads.
+
+        PostgreSQL otherwise lets each statement see what was written meanwhile.
+        """
+        level = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
+        with (
+            self._translated(),
+            self._engine.execution_options(**level).connect() as connection,
+            connection.begin(),
+        ):
+            yield connection
+
+    @contextmanager
     def _translated(self) -> Iterator[None]:
         try:
             yield

@@ -323,7 +323,12 @@ class LeaseRepository:
 
 
 def reap_lost(
-    session: Session, database: Database, is_lost: LostRule | None = None
+    session: Session,
+    database: Database,
+    is_lost: LostRule | None = None,
+    *,
+    cause: FailureCause = FailureCause.LOST,
+    message: str = _LOST,
 ) -> list[JobRecord]:
     """Do what `LeaseRepository.reap` says, as part of the caller's transaction."""
     now = database.time_of(session)
@@ -340,21 +345,13 @@ def reap_lost(
         attempt = None if attempt_row is None else attempt_record(attempt_row)
         if not decide(job_record(row), attempt):
             continue
-        changes = _after(row, JobState.FAILED, FailureCause.LOST, now)
+        changes = _after(row, JobState.FAILED, cause, now)
         check_transition(JobState.RUNNING, changes["state"])
         changed = _change_running(
-            session, row.id, str(row.lease_token), {**changes, "message": _LOST}
+            session, row.id, str(row.lease_token), {**changes, "message": message}
         )
-        _end_attempt_row(
-            session,
-            changed,
-            {
-                "state": JobState.FAILED,
-                "cause": FailureCause.LOST,
-                "message": _LOST,
-                "ended_at": now,
-            },
-        )
+        ended = {"state": JobState.FAILED, "cause": cause, "message": message, "ended_at": now}
+        _end_attempt_row(session, changed, ended)
         if changed.state is JobState.FAILED:
             end_runs_of(session, changed, now)
         logger.warning(

@@ -9,7 +9,8 @@ from typing import TypeVar
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from prismata.catalog.schema import DatasetVersionRow, ModelRow, Row, TrainingRunRow, VideoRow
+from prismata.catalog.people_schema import Row
+from prismata.catalog.schema import DatasetVersionRow, ModelRow, TrainingRunRow, VideoRow
 from prismata.core.errors import InvalidInputError, NotFoundError
 
 AnyRow = TypeVar("AnyRow", bound=Row)

@@ -14,12 +14,14 @@ from prismata.catalog.detection_queue import DetectionQueue
 from prismata.catalog.detections import DetectionRepository
 from prismata.catalog.event_search import EventSearch
 from prismata.catalog.events import EventRepository
+from prismata.catalog.figures import FiguresRepository
 from prismata.catalog.jobs import JobRepository
 from prismata.catalog.labels import LabelLogRepository
 from prismata.catalog.leases import LeaseRepository
 from prismata.catalog.library import LibraryRepository
 from prismata.catalog.live_scores import LiveScoresRepository
 from prismata.catalog.models import ModelRepository
+from prismata.catalog.people import DeedRepository, PeopleRepository
 from prismata.catalog.queue_order import QueueOrder
 from prismata.catalog.reviews import ReviewRepository
 from prismata.catalog.runs import TrainingRunRepository
@@ -43,6 +45,8 @@ class Catalog:
         self.labels = LabelLogRepository(database)
         self.reviews = ReviewRepository(database)
         self.annotators = AnnotatorRepository(database)
+        self.people = PeopleRepository(database)
+        self.deeds = DeedRepository(database)
         self.library = LibraryRepository(database)
         self.datasets = DatasetRepository(database)
         self.models = ModelRepository(database)
@@ -54,6 +58,7 @@ class Catalog:
         self.detection_queue = DetectionQueue(database)
         self.live_scores = LiveScoresRepository(database)
         self.workers = WorkerRepository(database)
+        self.figures = FiguresRepository(database)
         self.job_ends = database.job_ends
         """Hears of every job whose end is written by this process."""
 

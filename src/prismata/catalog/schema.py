@@ -14,13 +14,13 @@ from sqlalchemy import (
     CheckConstraint,
     ForeignKey,
     Index,
-    MetaData,
     UniqueConstraint,
     false,
     text,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
+from prismata.catalog import people_schema
 from prismata.catalog.columns import (
     LooseText,
     PlainText,
@@ -30,6 +30,7 @@ from prismata.catalog.columns import (
     one_of,
 )
 from prismata.catalog.label_records import LogOutcome
+from prismata.catalog.people_schema import Row
 from prismata.catalog.records import (
     Decision,
     EventOrigin,
@@ -43,15 +44,8 @@ from prismata.core.events import EventKind
 from prismata.core.jobs import RETRY_RULES, FailureCause, JobState, ResourceClass
 from prismata.core.operations import OperationKind, SheetStatus
 
-METADATA = MetaData(
-    naming_convention={
-        "pk": "pk_%(table_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-    }
-)
+METADATA = people_schema.METADATA
+"""All tables: those of this file and those of people."""
 
 FINAL_CAUSES = tuple(cause for cause in FailureCause if RETRY_RULES[cause].retries is not None)
 """What a job can end with; after the others another attempt always follows."""
@@ -70,12 +64,6 @@ def _causes() -> CheckConstraint:
 
 def _failed_says_why() -> CheckConstraint:
     return CheckConstraint("state <> 'failed' OR cause IS NOT NULL", name="failed_says_why")
-
-
-class Row(DeclarativeBase):
-    """Base of all tables."""
-
-    metadata = METADATA
 
 
 class VideoRow(Row):

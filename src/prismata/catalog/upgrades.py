@@ -42,13 +42,34 @@ def bring_up_to_date(database: Database) -> None:
         # On SQLite the write transaction itself is the lock: it began IMMEDIATE.
         if not database.is_sqlite:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
-        revision = _revision(connection)
-        _check_known(database, revision)
+        revision = revision_of(connection)
+        check_revision_known(database, revision)
         if revision is None:
             _check_empty(database, connection)
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+def migrate_within(connection: Connection, database: Database, revision: str) -> None:
+    """Bring the schema to `revision` as part of the caller's write transaction.
+
+    On PostgreSQL no other program migrates until that has ended.
+    """
+    from alembic import command
+
+    with _one_at_a_time:
+        if not database.is_sqlite:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
+        config = _config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+
+
+def steps_behind(revision: str | None) -> int:
+    """Return how many migrations lie between `revision` and this program's schema."""
+    known = sorted(path.name[1:5] for path in _VERSIONS.glob("v*.py"))
+    return sum(number > (revision or "") for number in known)
 
 
 def check_up_to_date(database: Database) -> None:
@@ -91,7 +112,8 @@ def newest_revision() -> str:
     return max(path.name[1:5] for path in _VERSIONS.glob("v*.py"))
 
 
-def _revision(connection: Connection) -> str | None:
+def revision_of(connection: Connection) -> str | None:
+    """Return the number of the schema that a database has; None: it holds no catalog."""
     if not inspect(connection).has_table("alembic_version"):
         return None
     found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
@@ -100,14 +122,19 @@ def _revision(connection: Connection) -> str | None:
 
 def _is_current(database: Database) -> bool:
     with database.read_connection() as connection:
-        revision = _revision(connection)
+        revision = revision_of(connection)
     if revision == newest_revision():
         return True
-    _check_known(database, revision)
+    check_revision_known(database, revision)
     return False
 
 
-def _check_known(database: Database, revision: str | None) -> None:
+def check_revision_known(database: Database, revision: str | None) -> None:
+    """Refuse a schema that only a newer program knows.
+
+    Raises:
+        UserError: If that is so.
+    """
     known = {item.revision for item in _scripts().walk_revisions()}
     if revision is not None and revision not in known:
         raise UserError(

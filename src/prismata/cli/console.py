@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -40,6 +41,14 @@ notes = Console(stderr=True, highlight=False, soft_wrap=True)
 """For people: progress, hints, warnings; standard output is for results."""
 
 output = Console(highlight=False, soft_wrap=True)
+
+
+def announce(text: str, log_format: str) -> None:
+    """Tell whoever started a program that stays; where the log is for machines, in the log."""
+    if log_format == "json":
+        logging.getLogger("prismata.cli").info(text)
+    else:
+        notes.print(text, markup=False)
 
 
 def print_json(value: Any) -> None:  # noqa: ANN401 - JSON values
@@ -97,6 +106,10 @@ class ChildBar:
     progress: Progress
     task: TaskID
     peak_rss_mb: float = 0.0
+
+    def show(self, done: int, total: int, note: str) -> None:
+        """Move the bar to `done` of `total`."""
+        self.progress.update(self.task, description=note, completed=done, total=total)
 
     def on_message(self, message: Message) -> None:
         """Move the bar."""

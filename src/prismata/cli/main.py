@@ -32,6 +32,11 @@ COMMANDS = {
     "serve": "Open the workbench in the browser.",
     "worker": "Take jobs from the queue and run them.",
     "jobs": "List jobs, look at one, call one off.",
+    "people": "Say who may do what in the browser.",
+    "audit": "Tell who did what.",
+    "backup": "Write the catalog, labels and models to one file.",
+    "restore": "Make a backup the catalog again, in SQLite or PostgreSQL.",
+    "migrate-storage": "Copy the storage from disk to S3 or back, and check every object.",
     "doctor": "Check that everything needed is there.",
 }
 """In the order of a user's work; each is a file of this room."""
@@ -52,12 +57,12 @@ def build_app(arguments: Sequence[str]) -> typer.Typer:
         if name != asked:
             app.command(name, help=line)(_not_imported)
             continue
-        module = import_module(f"prismata.cli.{name}")
+        module = import_module(f"prismata.cli.{name.replace('-', '_')}")
         group: typer.Typer | None = getattr(module, "app", None)
         if group is not None:
             app.add_typer(group, name=name, help=line)
         else:
-            command: Callable[..., Any] = getattr(module, name)
+            command: Callable[..., Any] = getattr(module, module.__name__.rpartition(".")[2])
             app.command(name)(command)
     return app
 

@@ -6,15 +6,17 @@ import secrets
 import socket
 import threading
 import webbrowser
+from functools import partial
 from importlib.util import find_spec
 from typing import Annotated
 
 import typer
 
-from prismata.cli.console import notes
+from prismata.cli.console import announce
 from prismata.core.errors import InvalidInputError, UnavailableError
+from prismata.services.people import check_login
 from prismata.services.workbench import Workbench
-from prismata.settings import load_settings
+from prismata.settings import Settings, load_settings
 from prismata.wiring import open_workbench
 
 NEEDED = ("streamlit", "starlette", "uvicorn")
@@ -38,12 +40,15 @@ def serve(
             'pip install "prismata[ui]"'
         )
     settings = load_settings()
-    chosen_host, chosen_port = host or settings.host, port or settings.port
-    check_port_free(chosen_host, chosen_port)
+    settings = settings.model_copy(
+        update={"host": host or settings.host, "port": port or settings.port}
+    )
+    check_login(settings)
+    check_port_free(settings.host, settings.port)
     with open_workbench(settings) as bench:
         bench.catalog.leases.reap()
         bench.jobs.begin()
-        _serve(bench, chosen_host, chosen_port, browser=browser)
+        _serve(bench, browser=browser)
 
 
 def check_port_free(host: str, port: int) -> None:
@@ -64,24 +69,44 @@ def check_port_free(host: str, port: int) -> None:
             ) from error
 
 
-def _serve(bench: Workbench, host: str, port: int, *, browser: bool) -> None:
+def _serve(bench: Workbench, *, browser: bool) -> None:
     # Here and not above: `prismata serve --help` must not load the web stack.
     import uvicorn
 
-    from prismata.api import create_routes, hide_query_strings
-    from prismata.ui import create_app
+    from prismata.api import create_gate, create_routes, hide_query_strings
+    from prismata.ui import create_app, who_is_signed_in
 
+    settings = bench.settings
     secret = secrets.token_bytes(32)
-    app = create_app(bench, secret, create_routes(bench, secret))
+    routes = create_routes(bench, secret)
+    gate = create_gate(bench, routes, partial(who_is_signed_in, settings.public_url))
+    app = create_app(bench, secret, routes, [gate])
     hide_query_strings()
-    address = f"http://{_shown_host(host)}:{port}"
-    notes.print(f"Prismata is open at {address}  (Ctrl-C ends it)", markup=False)
-    if host not in ("127.0.0.1", "::1", "localhost"):
-        notes.print("Everybody who reaches this address can use it; there is no login.")
+    host, port = settings.host, settings.port
+    address = settings.public_url or f"http://{_shown_host(host)}:{port}"
+    announce(f"Prismata is open at {address}  (Ctrl-C ends it)", settings.log_format)
+    announce(_who_may_come(settings), settings.log_format)
     if browser:
         threading.Timer(1.5, webbrowser.open, (address,)).start()
     # `uvicorn.run` and not `streamlit run`: the latter's socket costs 44 ms a request.
-    uvicorn.run(app, host=host, port=port, log_level="warning", ws_max_size=WEBSOCKET_MAX_BYTES)
+    uvicorn.run(
+        app,
+        host=host,
+        port=port,
+        log_config=None,  # its loggers pass on to ours
+        log_level=settings.log_level.lower(),
+        ws_max_size=WEBSOCKET_MAX_BYTES,
+    )
+
+
+def _who_may_come(settings: Settings) -> str:
+    if settings.login != "none":
+        return (
+            "People sign in; what each may do is said with `prismata people` or on the page People."
+        )
+    if settings.is_local_only:
+        return "Only this machine can reach it; there is no login."
+    return "Everybody who reaches this address can use it; there is no login (PRISMATA_LOGIN)."
 
 
 def _shown_host(host: str) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from prismata.cli.console import notes
+from prismata.cli.console import announce
 from prismata.core.errors import InvalidInputError
 from prismata.core.jobs import ResourceClass
 from prismata.jobs.serving import heed_spot_notice, serve_jobs
@@ -65,13 +65,13 @@ def worker(
         if settings.spot == "aws":
             heed_spot_notice(taking, settings.spot_metadata_url)
         listed = ", ".join(f"{slots} {kind}" for kind, slots in offered.items())
-        notes.print(
+        announce(
             f"takes jobs ({listed} at once) from {bench.catalog.where}; ends with Ctrl-C",
-            markup=False,
+            settings.log_format,
         )
         broker = settings.broker_url if settings.dispatcher == "celery" else None
         serve_jobs(taking, list(offered), broker.get_secret_value() if broker else "")
-    notes.print("stopped; what ran was given back", markup=False)
+    announce("stopped; what ran was given back", settings.log_format)
 
 
 def _slots(

@@ -27,6 +27,7 @@ from typing import Any, NoReturn
 
 from prismata.core.errors import InternalError, InvalidInputError, UserError
 from prismata.core.jobs import FailureCause
+from prismata.core.logs import log_as_told
 from prismata.core.protocol import encode_message
 
 EXIT_BUG = 70
@@ -286,7 +287,10 @@ def _take_over_process() -> _ProtocolPipe:
 def _answer(handler: Handler, line: bytes, reporter: ChildReporter) -> tuple[int, bool]:
     """Handle one request; return the exit code it stands for and whether another may follow."""
     try:
-        result = handler(_parse_request(line), reporter)
+        request = _parse_request(line)
+        if terms := request.pop("log", None):
+            log_as_told(terms)
+        result = handler(request, reporter)
         if reserved := {"type", "v"} & result.keys():
             raise InternalError(f"a result may not have the fields {sorted(reserved)}")
         last_line = encode_message("result", **result).encode()

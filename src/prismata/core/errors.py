@@ -7,6 +7,7 @@
     │   ├── ConflictError       somebody else got there first, or it already exists
     │   ├── BusyError           the thing asked for is already running
     │   ├── InvalidInputError   a value, file or option that cannot be used
+    │   ├── ForbiddenError      the person has no role that suffices
     │   ├── UnavailableError    something needed is not installed or cannot be reached
     │   └── ExportRefusedError  the exported model does not agree with the trained one
     └── InternalError           our bug: traceback, exit code 70
@@ -68,6 +69,12 @@ class InvalidInputError(UserError):
     """A value, file or option that cannot be used."""
 
     exit_code = 64
+
+
+class ForbiddenError(UserError):
+    """Who asks has no role that suffices; somebody else may do it, or give them one."""
+
+    exit_code = 77
 
 
 class UnavailableError(UserError):

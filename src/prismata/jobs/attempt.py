@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from prismata.core.errors import InvalidInputError
 from prismata.core.jobs import FailureCause
+from prismata.core.logs import hide_secrets, take_from_child
 from prismata.core.ports import ChildLimits, MessageHandler
 from prismata.core.protocol import Message, decode_message
 from prismata.jobs.lines import LogTail
@@ -77,7 +78,7 @@ class Attempt:
 
         A child that is to stay is done when it has answered; of any other the end is awaited.
         """
-        self._child.on_line, self._child.on_log = self._hear, self._log.add
+        self._child.on_line, self._child.on_log = self._hear, self._hear_log
         self._child.send(request_line, last=not self._stays)
         next_poll_at = 0.0
         while not (self._child.has_ended or self._gave_up or self._is_answered):
@@ -133,10 +134,15 @@ class Attempt:
         elif kind == "result" and self._result is None:
             self._result = message
         elif kind == "error" and self._error is None:
+            message["message"] = hide_secrets(str(message.get("message", "")))
             self._error = message
         self._on_message(message)
         # After the handler: the time it takes is ours, not the child's silence.
         self._last_sign_at = time.monotonic()
+
+    def _hear_log(self, line: str) -> None:
+        for shown in take_from_child(line):
+            self._log.add(shown)
 
     def _note_peak(self, peak_rss_mb: object) -> None:
         if isinstance(peak_rss_mb, int | float):

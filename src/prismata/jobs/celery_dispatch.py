@@ -12,9 +12,10 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
+from urllib.parse import urlsplit
 
 from celery import Celery  # type: ignore[import-untyped]
-from celery.signals import worker_shutting_down  # type: ignore[import-untyped]
+from celery.signals import setup_logging, worker_shutting_down  # type: ignore[import-untyped]
 
 from prismata.core.errors import UnavailableError
 from prismata.core.jobs import ResourceClass
@@ -55,6 +56,29 @@ def make_app(broker_url: str) -> Celery:
     return app
 
 
+def reach_broker(broker_url: str) -> str:
+    """Connect to the broker once and return which one answered, without any password.
+
+    Raises:
+        UnavailableError: If it does not answer within some seconds, or as `make_app`.
+    """
+    app = make_app(broker_url)
+    address = urlsplit(broker_url)
+    where = f"{address.scheme} at {address.hostname or 'the default host'}"
+    try:
+        with app.connection(connect_timeout=_SEND_SECONDS) as connection:
+            connection.ensure_connection(max_retries=1, interval_start=0, timeout=2 * _SEND_SECONDS)
+    except Exception as error:
+        reason = str(error).replace(address.password or "\0", "***") or type(error).__name__
+        raise UnavailableError(
+            f"the broker ({where}) does not answer: {reason}; check PRISMATA_BROKER_URL and that "
+            "it runs. Jobs are not lost: workers look for them twice a second meanwhile"
+        ) from error
+    finally:
+        app.close()
+    return where
+
+
 class CeleryDispatcher:
     """Sends the id of a job to whichever worker listens to its class first.
 
@@ -90,6 +114,10 @@ class CeleryDispatcher:
         self._app.close()
 
 
+def _keep_logging(**_facts: object) -> None:
+    """Arrange nothing: `core.logs` has."""
+
+
 def listen(
     broker_url: str,
     classes: Sequence[ResourceClass],
@@ -117,6 +145,8 @@ def listen(
         threading.Thread(target=on_stop, name="stop-worker").start()
 
     worker_shutting_down.connect(stopping)
+    # A receiver of this signal means that logging is arranged; Celery adds nothing then.
+    setup_logging.connect(_keep_logging)
     queues = ",".join(resource.value for resource in classes)
     app.worker_main(
         [

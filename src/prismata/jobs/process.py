@@ -19,12 +19,13 @@ from functools import partial
 from typing import IO
 
 from prismata.jobs import warden
-from prismata.jobs.lines import LOG_LINE_CHARACTERS, LineSplitter
+from prismata.jobs.lines import LineSplitter
 
 logger = logging.getLogger(__name__)
 
 _CHUNK_BYTES = 256 * 1024
 _MAX_MESSAGE_BYTES = 64 * 1024 * 1024
+_MAX_LOG_LINE_BYTES = 64 * 1024  # a record with its traceback
 _MAX_DRAIN_BYTES = 4 * 1024 * 1024
 _REAP_SECONDS = 10.0
 _BYTES_PER_MB = 1024 * 1024
@@ -60,7 +61,7 @@ class ChildProcess:
         self._closes_input = False
         self._lines = LineSplitter(max_bytes=_MAX_MESSAGE_BYTES)
         # Progress bars end their lines with a carriage return.
-        self._log_lines = LineSplitter(max_bytes=LOG_LINE_CHARACTERS, ends=b"\r\n")
+        self._log_lines = LineSplitter(max_bytes=_MAX_LOG_LINE_BYTES, ends=b"\r\n")
         self._process, self._lifeline = _start(argv, memory_mb=memory_mb, nice=nice)
         self._selector = selectors.DefaultSelector()
         for pipe in self._open_pipes():

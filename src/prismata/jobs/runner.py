@@ -18,6 +18,7 @@ from typing import Any
 from prismata.catalog import Catalog, Claimant, JobRecord
 from prismata.core.errors import ConflictError, NotFoundError, UnavailableError, UserError
 from prismata.core.jobs import FailureCause, JobLease, JobState
+from prismata.core.logs import log_ids, terms_for_child
 from prismata.core.ports import (
     Assignment,
     ChildOutcome,
@@ -214,6 +215,10 @@ class JobRunner:
         return as_recorded(job)
 
     def _execute(self, attempt: _Attempt) -> ChildOutcome:
+        with log_ids(**_ids_of(attempt.job)):
+            return self._execute_attempt(attempt)
+
+    def _execute_attempt(self, attempt: _Attempt) -> ChildOutcome:
         live = attempt.live
         ended = failed(FailureCause.LOST, "This job was not run to its end.")
         try:
@@ -245,6 +250,7 @@ class JobRunner:
         except BaseException as error:  # noqa: BLE001 - raised again below, once it is recorded
             outcome, broken = what_broke(error), error
         job = self._end(attempt, outcome, None)
+        logger.info("attempt_ended state=%s cause=%s", outcome.state, outcome.cause or "none")
         if job.state in (JobState.FAILED, JobState.CANCELLED) and attempt.assignment is not None:
             attempt.assignment.on_end(outcome)
         if broken is not None and not isinstance(broken, UserError | OSError):
@@ -271,7 +277,7 @@ class JobRunner:
 
         outcome = attempt.runner.run(
             assignment.argv,
-            assignment.request,
+            _with_log_terms(assignment.request),
             on_message=on_message,
             limits=assignment.limits,
             cancelled=lambda: pulse.is_cancel_requested() or live.wish is Wish.CANCEL,
@@ -312,3 +318,13 @@ class JobRunner:
                     raise
                 time.sleep(_END_RETRY_SECONDS)
         raise AssertionError("unreachable")
+
+
+def _ids_of(job: JobRecord) -> dict[str, str]:
+    """Return what the log says of an attempt; its handler adds the run, where there is one."""
+    return {"job_id": job.id, "job_kind": job.kind}
+
+
+def _with_log_terms(request: dict[str, Any]) -> dict[str, Any]:
+    terms = terms_for_child()
+    return request if terms is None else {**request, "log": terms}

@@ -14,6 +14,7 @@ from typing import Any
 from prismata.catalog import DetectionRunRecord, JobRecord, ModelRecord, VideoRecord
 from prismata.core.errors import InvalidInputError, NotFoundError, UnavailableError
 from prismata.core.jobs import FailureCause, JobState
+from prismata.core.logs import keep_log_ids
 from prismata.core.modelcard import ModelCard
 from prismata.core.ports import (
     Assignment,
@@ -176,6 +177,7 @@ def assign_detection(bench: Workbench, job: JobRecord) -> Assignment:
     if not runs:
         raise NotFoundError("the run of this detection is gone, with its video; there is no work")
     run = runs[0]
+    keep_log_ids(run_id=run.id)
     if run.state is JobState.SUCCEEDED:  # stored, but whoever did it was stopped before saying so
         return Assignment((), {}, ChildLimits(), finished={"run_id": run.id})
     video = bench.catalog.videos.get(run.video_id)

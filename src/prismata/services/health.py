@@ -2,106 +2,53 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
-from typing import Literal
 
-from prismata.catalog import open_catalog
-from prismata.core.errors import NotFoundError, UserError
 from prismata.core.runtimes import available_runtimes, machine_facts
 from prismata.domains import DomainRegistry
 from prismata.media import READERS
+from prismata.media.features import codec_features
+from prismata.services import health_places
+from prismata.services.findings import Check, Finding, PartHealth, run_checks
 from prismata.settings import Settings
 from prismata.storage import open_storage
 
-Verdict = Literal["ok", "degraded", "error"]
 
-LOW_DISK_GB = 2.0
+def check_health(settings: Settings, more: Mapping[str, Check] | None = None) -> list[PartHealth]:
+    """Check every part on its own; a broken one never hides another.
 
-
-@dataclass(frozen=True, slots=True)
-class PartHealth:
-    """One part of the workbench."""
-
-    part: str
-    verdict: Verdict
-    message: str
-    """What is true, and what to do if it is not ok."""
+    Args:
+        settings: As the workbench has them.
+        more: Checks of rooms that this one does not know.
+    """
+    return run_checks(settings, CHECKS | dict(more or {}))
 
 
-def check_health(settings: Settings) -> list[PartHealth]:
-    """Check every part on its own; a broken one never hides another."""
-    checks: dict[str, Callable[[Settings], tuple[Verdict, str]]] = {
-        "python": _python,
-        "data folder": _data_folder,
-        "catalog": _catalog,
-        "storage": _storage,
-        "video readers": _readers,
-        "detection": _detection,
-        "training": _training,
-        "weights": _weights,
-        "workbench": _workbench,
-        "domains": _domains,
-    }
-    report = []
-    for part, check in checks.items():
-        try:
-            verdict, message = check(settings)
-        except UserError as error:
-            verdict, message = "error", str(error)
-        report.append(PartHealth(part, verdict, message))
-    return report
-
-
-def _python(settings: Settings) -> tuple[Verdict, str]:
+def _python(settings: Settings) -> Finding:
     del settings
     return "ok", f"{sys.version.split()[0]} on {sys.platform}"
 
 
-def _data_folder(settings: Settings) -> tuple[Verdict, str]:
-    folder = settings.data_dir
-    existing = next(path for path in (folder, *folder.resolve().parents) if path.exists())
-    free_gb = shutil.disk_usage(existing).free / 1e9
-    if free_gb < LOW_DISK_GB:
-        return "degraded", f"{folder}: only {free_gb:.1f} GB are free; make room"
-    return "ok", f"{folder}: {free_gb:.0f} GB free"
-
-
-def _catalog(settings: Settings) -> tuple[Verdict, str]:
-    catalog = open_catalog(settings.catalog_url)
-    try:
-        videos = len(catalog.videos.list())
-    finally:
-        catalog.close()
-    kind = settings.catalog_url.partition(":")[0].partition("+")[0]
-    return "ok", f"{kind}, {videos} videos"
-
-
-def _storage(settings: Settings) -> tuple[Verdict, str]:
-    storage = open_storage(settings)
-    key = "health/probe.txt"
-    try:
-        storage.put(key, b"ok")
-        if storage.get(key) != b"ok":
-            return "error", f"{settings.storage_backend}: what was written is not what is read"
-        storage.delete(key)
-    except NotFoundError as error:
-        return "error", f"{settings.storage_backend}: {error}"
-    finally:
-        storage.close()
-    return "ok", f"{settings.storage_backend}: write, read and delete work"
-
-
-def _readers(settings: Settings) -> tuple[Verdict, str]:
+def _readers(settings: Settings) -> Finding:
     del settings
-    return "ok", ", ".join(READERS)
+    features = codec_features()
+    found = f"{', '.join(READERS)}; {features.library}"
+    lacks = [
+        *(f"decoding {name}" for name in features.cannot_decode),
+        *(f"encoding {name}, which proxies and clips take" for name in features.cannot_encode),
+    ]
+    if lacks:
+        return "degraded", (
+            f"{found}, built without {', '.join(lacks)}; install PyAV's own package: "
+            "pip install --force-reinstall --only-binary av av"
+        )
+    return "ok", f"{found}: {', '.join(features.decodes)}"
 
 
-def _detection(settings: Settings) -> tuple[Verdict, str]:
+def _detection(settings: Settings) -> Finding:
     facts = machine_facts()
     options = available_runtimes(facts)
     usable = [option for option in options if option.usable]
@@ -129,7 +76,7 @@ def _detection(settings: Settings) -> tuple[Verdict, str]:
     return "ok", message
 
 
-def _training(settings: Settings) -> tuple[Verdict, str]:
+def _training(settings: Settings) -> Finding:
     del settings
     missing = [name for name in ("torch", "torchvision", "onnx") if find_spec(name) is None]
     if missing:
@@ -140,7 +87,7 @@ def _training(settings: Settings) -> tuple[Verdict, str]:
     return "ok", f"torch {version('torch')}, torchvision {version('torchvision')}"
 
 
-def _weights(settings: Settings) -> tuple[Verdict, str]:
+def _weights(settings: Settings) -> Finding:
     storage = open_storage(settings)
     try:
         stored = [info.key for info in storage.list("weights/")]
@@ -161,7 +108,7 @@ def _weights(settings: Settings) -> tuple[Verdict, str]:
     )
 
 
-def _workbench(settings: Settings) -> tuple[Verdict, str]:
+def _workbench(settings: Settings) -> Finding:
     del settings
     try:
         return "ok", f"streamlit {version('streamlit')}"
@@ -169,7 +116,7 @@ def _workbench(settings: Settings) -> tuple[Verdict, str]:
         return "degraded", 'no workbench in the browser: pip install "prismata[ui]"'
 
 
-def _domains(settings: Settings) -> tuple[Verdict, str]:
+def _domains(settings: Settings) -> Finding:
     DomainRegistry.refresh([folder for folder in settings.domain_folders if folder.is_dir()])
     names = ", ".join(domain.name for domain in DomainRegistry.list()) or "none"
     failures = DomainRegistry.failures()
@@ -177,3 +124,21 @@ def _domains(settings: Settings) -> tuple[Verdict, str]:
         broken = "; ".join(item.sentence for item in failures)
         return "degraded", f"{names}; broken: {broken}"
     return "ok", names
+
+
+CHECKS: dict[str, Check] = {
+    "python": _python,
+    "data folder": health_places.data_folder,
+    "memory": health_places.memory,
+    "clock": health_places.clock,
+    "catalog": health_places.catalog,
+    "storage": health_places.storage,
+    "workers": health_places.workers,
+    "video readers": _readers,
+    "detection": _detection,
+    "training": _training,
+    "weights": _weights,
+    "workbench": _workbench,
+    "domains": _domains,
+}
+"""In the order of how much depends on them."""

@@ -25,6 +25,11 @@ from prismata.core.events import Event
 from prismata.core.operations import Operation, State, inverse, own_fields
 from prismata.core.time import FrameTimeline, TimeSpan
 from prismata.services.annotate import LabelDesk, cover_operation
+from prismata.services.review_context import (
+    context_operation,
+    context_taken_back,
+    still_open,
+)
 from prismata.services.review_items import (
     ReviewItem,
     RunShelf,
@@ -76,6 +81,9 @@ class Verdict:
     """What it really is, for `corrected`."""
     found: tuple[Event, ...] = ()
     """What a person saw in a stretch."""
+    seen: tuple[TimeSpan, ...] = ()
+    """What was really played of the video while the item was looked at. But for labels there is
+    nothing in it: that is how a model learns what lies around an event. Empty = nothing is said."""
 
 
 class ReviewDesk:
@@ -213,6 +221,10 @@ class ReviewDesk:
                 )
             if result.status == "refused":
                 raise InvalidInputError(result.message)
+        # After the label, and only with it: lost in between, less is known, and nothing is wrong.
+        context = self._context(verdict, video, model.domain)
+        if context:
+            self._labels.apply(video.id, model.domain, context, reviewer, since=None)
         return decision
 
     def undo(self, decision_id: str, reviewer: str, *, domain: str = "") -> None:
@@ -255,6 +267,7 @@ class ReviewDesk:
             )
             for number, done in enumerate(changes)
         ]
+        operations += self._context_taken_back(decision)
         answer = self._labels.apply(
             decision.video_id, decision.domain, operations, reviewer, since=None
         )
@@ -336,6 +349,47 @@ class ReviewDesk:
             }
         }
         return Operation(verdict.id, "review", 0, "create", decision.event_id, None, state)
+
+    def _context(self, verdict: Verdict, video: VideoRecord, domain: str) -> list[Operation]:
+        """Return what says that the time around an item was watched; nothing of doubtful items."""
+        if verdict.decision in ("unsure", "watched") or not verdict.seen:
+            return []
+        looked = self._shelf.get(self._bench.catalog.detections.get(verdict.run_id))
+        catalog = self._bench.catalog
+        labels = catalog.events.list(video_id=video.id, domain=domain, origin="annotation")
+        judged = [label.event for label in labels]
+        judged += [] if verdict.corrected is None else [verdict.corrected]
+        own = (verdict.event_type, verdict.span)
+        operation = context_operation(
+            _context_id(verdict.id),
+            verdict.seen,
+            still_open(
+                [event for event in looked.candidates if (event.event_type, event.span) != own],
+                judged,
+                [label.event for label in labels if label.review_state == "unsure"],
+                self._bench.domain(domain).tolerances_us(),
+            ),
+            catalog.labels.sheet(video.id, domain).coverage,
+            duration_us=video.duration_us,
+        )
+        return [] if operation is None else [operation]
+
+    def _context_taken_back(self, decision: ReviewDecision) -> list[Operation]:
+        labels = self._bench.catalog.labels
+        try:
+            made = labels.change(_context_id(decision.id))
+        except NotFoundError:
+            return []
+        sheet = labels.sheet(decision.video_id, decision.domain)
+        return [
+            context_taken_back(
+                _part_id(f"undo:{made.op}", 0),
+                made.op,
+                made.before or {},
+                made.after or {},
+                sheet.coverage,
+            )
+        ]
 
     def _watch(self, verdict: Verdict, video: VideoRecord, domain: str) -> list[Operation]:
         rules = self._labels.rules(video.id, domain)
@@ -433,6 +487,10 @@ def _own(state: State | None) -> State | None:
     if state is None or "event_type" not in state:
         return state
     return own_fields(state)
+
+
+def _context_id(decision_id: str) -> str:
+    return _part_id(f"context:{decision_id}", 0)
 
 
 def _part_id(owner: str, number: int) -> str:

@@ -27,7 +27,9 @@ def page_sources(settings: Settings) -> tuple[str, ...] | None:
     named = tuple(word.strip() for word in settings.page_sources.split(",") if word.strip())
     if named:
         return named
-    return None if _is_this_machine(settings.host) else ()
+    # Behind a proxy or a login others come to it, though it listens to this machine only.
+    is_alone = settings.login == "none" and not settings.public_url
+    return None if is_alone and _is_this_machine(settings.host) else ()
 
 
 def find_page_sources(bench: Workbench, words: Sequence[str]) -> list[VideoSource]:

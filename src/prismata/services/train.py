@@ -18,6 +18,7 @@ from prismata.catalog import (
 from prismata.core.architectures import DEFAULT_ARCHITECTURE, find_architecture
 from prismata.core.errors import ConflictError, InvalidInputError, NotFoundError
 from prismata.core.jobs import JobState, ResourceClass
+from prismata.core.logs import keep_log_ids
 from prismata.core.machine import nvidia_gpus
 from prismata.core.ports import Assignment, ChildLimits, ChildOutcome, MessageHandler
 from prismata.domains import DomainRegistry
@@ -181,6 +182,7 @@ def assign_training(bench: Workbench, job: JobRecord) -> Assignment:
     if not runs:
         raise NotFoundError("the run of this training is gone; start a new one")
     run = runs[0]
+    keep_log_ids(run_id=run.id)
     # Published, but whoever did it was stopped before saying so.
     if run.state is JobState.SUCCEEDED:
         return Assignment(

@@ -211,6 +211,11 @@ class StorageBackend(ABC):
         """
 
     @property
+    def browser_origin(self) -> str:
+        """Scheme and host that browsers get objects from; empty if only from the workbench."""
+        return ""
+
+    @property
     def part_uploads(self) -> PartUploads | None:
         """How a browser sends large objects straight to the store; None if there is no such way."""
         return None

@@ -21,6 +21,7 @@ from email.utils import parsedate_to_datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
@@ -240,6 +241,16 @@ class S3Storage(StorageBackend):
                 Params={"Bucket": self.bucket, "Key": self._name(key)},
                 ExpiresIn=expires_seconds,
             )
+
+    @property
+    def browser_origin(self) -> str:
+        """Scheme and host of presigned addresses; signing one asks nobody."""
+        with s3_door("sign a URL"):
+            signed = self._client.generate_presigned_url(
+                "get_object", Params={"Bucket": self.bucket, "Key": self._name("any")}
+            )
+        parts = urlsplit(signed)
+        return f"{parts.scheme}://{parts.netloc}"
 
     @property
     def part_uploads(self) -> S3PartUploads:

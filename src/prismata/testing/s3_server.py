@@ -1,9 +1,9 @@
 """A small S3 on a loopback port for tests, with the faults that networks have.
 
-moto is the server; here it gets three things of the real one that it lacks. It decides a condition
+moto is the server; here it gets four things of the real one that it lacks. It decides a condition
 and stores in two steps, so requests go through one by one; it sets an object's metadata after its
-content, which the same order hides; and it ignores `If-Match` when an upload in parts completes
-(moto 5.2.5), so that is decided here.
+content, which the same order hides; it ignores `If-Match` when an upload in parts completes, and
+takes presigned addresses whose time is over (moto 5.2.5), so both are decided here.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
@@ -49,6 +50,8 @@ class LocalS3Server:
         """Method and path of everything asked so far."""
         self.fault: Callable[[str, str], Fault] = _no_fault
         """Called with method and path before each answer."""
+        self.longest_address_seconds = float("inf")
+        """Presigned addresses are good for as long as they say, and at most so long."""
         self._lock = threading.Lock()
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._server = make_server(
@@ -93,6 +96,11 @@ class LocalS3Server:
         if fault in _REFUSALS:
             start_response(_REFUSALS[fault], [("Content-Length", "0"), ("Connection", "close")])
             return []
+        if self._is_over(environ):
+            body = b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"
+            headers = [("Content-Length", str(len(body))), ("Access-Control-Allow-Origin", "*")]
+            start_response("403 Forbidden", headers)
+            return [body]
         with self._lock:
             if self._is_refused(environ):
                 body = b"<Error><Code>PreconditionFailed</Code></Error>"
@@ -102,6 +110,14 @@ class LocalS3Server:
         if fault == "lost":
             environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
         return [content[: len(content) // 2]] if fault == "cut" else [content]
+
+    def _is_over(self, environ: Environ) -> bool:
+        query = parse_qs(environ.get("QUERY_STRING", ""))
+        if "X-Amz-Expires" not in query:
+            return False
+        signed = datetime.strptime(query["X-Amz-Date"][0], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+        allowed = min(float(query["X-Amz-Expires"][0]), self.longest_address_seconds)
+        return datetime.now(UTC).timestamp() > signed.timestamp() + allowed
 
     def _is_refused(self, environ: Environ) -> bool:
         wanted = environ.get("HTTP_IF_MATCH")

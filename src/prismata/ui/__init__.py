@@ -4,5 +4,6 @@ Invariant: a page decides nothing that a service can decide, and holds nothing t
 """
 
 from prismata.ui.server import create_app
+from prismata.ui.sign_in import who_is_signed_in
 
-__all__ = ["create_app"]
+__all__ = ["create_app", "who_is_signed_in"]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import streamlit as st
+from streamlit.navigation.page import StreamlitPage
 
 from prismata.ui.context import look_for_edited_domains
+from prismata.ui.panels.identity import is_admitted, needs_login
 from prismata.ui.panels.notices import guarded
+from prismata.ui.panels.permission import may
 from prismata.ui.screens import (
     analyze,
     compare,
@@ -18,6 +22,7 @@ from prismata.ui.screens import (
     jobs,
     label,
     library,
+    people,
     review,
     train,
 )
@@ -26,63 +31,43 @@ FAVICON = Path(__file__).parent / "panels" / "assets" / "favicon.svg"
 
 
 def main() -> None:
-    """Show the page that was asked for."""
+    """Show the page that was asked for, to who may see it."""
     # A file of ours, because an icon by name would be fetched from a font server.
     st.set_page_config(page_title="Prismata", page_icon=str(FAVICON), layout="wide")
-    page = st.navigation(
-        [
-            st.Page(guarded(label.show), title="Label", icon=":material/edit_note:", default=True),
-            st.Page(
-                guarded(train.show),
-                title="Train",
-                icon=":material/model_training:",
-                url_path="train",
-            ),
-            st.Page(
-                guarded(analyze.show), title="Analyze", icon=":material/search:", url_path="analyze"
-            ),
-            st.Page(
-                guarded(detect.show), title="Detect", icon=":material/queue:", url_path="detect"
-            ),
-            st.Page(
-                guarded(review.show), title="Review", icon=":material/rule:", url_path="review"
-            ),
-            st.Page(
-                guarded(compare.show),
-                title="Compare",
-                icon=":material/compare_arrows:",
-                url_path="compare",
-            ),
-            st.Page(
-                guarded(events.show),
-                title="Events",
-                icon=":material/manage_search:",
-                url_path="events",
-            ),
-            st.Page(
-                guarded(library.show),
-                title="Library",
-                icon=":material/video_library:",
-                url_path="library",
-            ),
-            st.Page(
-                guarded(domains.show),
-                title="Domains",
-                icon=":material/category:",
-                url_path="domains",
-            ),
-            st.Page(guarded(jobs.show), title="Jobs", icon=":material/list_alt:", url_path="jobs"),
-            st.Page(
-                guarded(health.show),
-                title="Health",
-                icon=":material/monitor_heart:",
-                url_path="health",
-            ),
-        ],
-        position="top",
-    )
+    admitted: list[bool] = []
+    guarded(lambda: admitted.append(is_admitted()))()
+    if True not in admitted:
+        return
+    pages = [
+        _page(label.show, "Label", "edit_note", default=True),
+        _page(train.show, "Train", "model_training"),
+        _page(analyze.show, "Analyze", "search"),
+        _page(detect.show, "Detect", "queue"),
+        _page(review.show, "Review", "rule"),
+        _page(compare.show, "Compare", "compare_arrows"),
+        _page(events.show, "Events", "manage_search"),
+        _page(library.show, "Library", "video_library"),
+        _page(domains.show, "Domains", "category"),
+        _page(jobs.show, "Jobs", "list_alt"),
+        _page(health.show, "Health", "monitor_heart"),
+    ]
+    if needs_login():
+        pages.append(_page(people.show, "People" if may("admin") else "Account", "person"))
+    page = st.navigation(pages, position="top")
     guarded(look_for_edited_domains)()
     page.run()
+
+
+def _page(
+    show: Callable[[], None], title: str, icon: str, *, default: bool = False
+) -> StreamlitPage:
+    return st.Page(
+        guarded(show),
+        title=title,
+        icon=f":material/{icon}:",
+        url_path=None if default else title.lower(),
+        default=default,
+    )
 
 
 main()

@@ -112,7 +112,7 @@ resource "aws_instance" "this" {
   metadata_options {
     http_endpoint = "enabled"
     http_tokens   = "required"
-    #checkov:skip=CKV_AWS_341:Containers are one hop away from the machine, and the SDK inside asks for the role's credentials.
+    # Containers are one hop away from the machine, and the SDK inside asks for the role's credentials.
     http_put_response_hop_limit = 2
   }
 

@@ -6,7 +6,7 @@ locals {
   settings_env = join("", [for name in sort(keys(var.settings)) : "${name}=${var.settings[name]}\n"])
 
   cloud_config = templatefile("${path.module}/templates/cloud-config.yaml.tftpl", {
-    packages            = jsonencode(var.packages)
+    packages            = length(var.packages) == 0 ? "" : "packages: ${jsonencode(var.packages)}\n" # an empty list is refused
     units               = join(", ", var.units)
     machine_env         = base64encode(local.machine_env)
     settings_env        = base64encode(local.settings_env)

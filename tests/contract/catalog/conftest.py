@@ -20,12 +20,17 @@ from prismata.catalog import (
     DetectionRunRecord,
     JobRecord,
     ModelRecord,
+    ReviewDecision,
     TrainingRunRecord,
     VideoRecord,
     open_catalog,
 )
+from prismata.catalog.event_search import EventFilter
 from prismata.catalog.schema import METADATA
 from prismata.core.events import Event
+from prismata.core.jobs import JobState, ResourceClass
+from prismata.core.operations import Operation
+from prismata.core.processes import NOBODY
 
 PROBED_URL = "postgresql://postgres@127.0.0.1:5432/test"
 START = datetime(2031, 2, 3, 4, 5, 6, 789_012, UTC)
@@ -108,6 +113,90 @@ class Maker:
             name=name, domain="cricket", dataset_version_id=version.id, recipe={}, job_id=job.id
         )
         return detection, training
+
+    def everything(self) -> None:
+        """Put rows into every table: labels and their log, reviews, jobs in every state, runs."""
+        catalog = self.catalog
+        done, running = (
+            catalog.jobs.submit("detect", {"video": "ä\u2028", "n": 2**60, "x": 0.1}, author="anna")
+            for _ in range(2)
+        )
+        detection, _ = self.runs(running)
+        catalog.live_scores.add(detection.id, [0, 50_000], [[0.25, 1.0], [0.5, 0.0]])
+        catalog.workers.add("box:1", NOBODY, {ResourceClass.CPU: 2}, version="0.1.0")
+        for job in (done, running):
+            claimed = catalog.leases.claim(job.id, lease_seconds=60)
+        token = str(catalog.jobs.get(done.id).lease_token)
+        catalog.leases.end_attempt(
+            done.id, token, state=JobState.SUCCEEDED, result={"a": None}, peak_rss_mb=100.0
+        )
+        catalog.leases.heartbeat(running.id, str(claimed.lease_token), lease_seconds=60, note="½")
+        queued = catalog.jobs.submit("ingest", {}, author="Ünal", dedupe_key="once")
+        catalog.queue_order.hold(queued.id)
+        catalog.event_search.save("sure ones", EventFilter(domain="cricket"), "anna")
+        for name in ("anna", "Zoe", "Ünal", "zoe"):
+            catalog.annotators.set_preferences(name, {"keys": {"hit": "h"}, "speed": 1.0})
+        for name in ("anna@example.com", "Ünal"):
+            catalog.people.see(name)
+            catalog.deeds.add(name, "sign_in", "the workbench", "done")
+        catalog.people.set_role("anna@example.com", "admin", keep_an_admin=True)
+        self.labels(self.video("Zebra.mp4"))
+        self.labels(self.video("äpfel.mp4"))
+        catalog.jobs.submit("ingest", {"path": 'a"b'}, author="anna")
+
+    def labels(self, video: VideoRecord) -> None:
+        """Label a video, and keep a decision about a model's candidate with it."""
+        state = {"start_us": 5, "end_us": 5, "event_type": "hit", "kind": "point"}
+        after = state | {"review_state": "accepted", "attributes": {"speed": 12.5}}
+        made = [
+            Operation(uuid4().hex, "c" * 16, n, "create", uuid4().hex, None, after) for n in (1, 2)
+        ]
+        span = {"start_us": 0, "end_us": 9, "spans": [[0, 9, "watched"]]}
+        cover = Operation(uuid4().hex, "c" * 16, 3, "cover", "", None, span)
+        decision = ReviewDecision(
+            id=made[0].id,
+            video_id=video.id,
+            domain="cricket",
+            run_id="gone",
+            model_id="gone",
+            model_digest="0" * 64,
+            event_id=made[0].event_id,
+            event_type="hit",
+            start_us=5,
+            end_us=5,
+            score=0.1 + 0.2,
+            threshold=None,
+            stratum="control",
+            reason="control",
+            doubt=1.0,
+            decision="accepted",
+            found=1,
+            reviewer="anna",
+            created_at=START,
+            undone_at=None,
+        )
+        self.catalog.labels.apply_and_tell(
+            video.id,
+            "cricket",
+            [*made, cover],
+            "anna",
+            AnyRules(),
+            since=None,
+            decisions=[decision],
+        )
+
+
+@dataclass(frozen=True)
+class AnyRules:
+    """A domain that allows everything."""
+
+    domain_version: int = 3
+
+    def frame_at(self, start_us: int) -> tuple[int, int]:
+        return start_us // 40_000, start_us // 40
+
+    def check(self, state: Any, standing: Any) -> None:
+        pass
 
 
 @pytest.fixture(scope="session")
@@ -223,6 +312,12 @@ def catalog(shared: Shared) -> Catalog:
 @pytest.fixture
 def raw(shared: Shared) -> Engine:
     return shared.raw
+
+
+@pytest.fixture(scope="session")
+def maker_type() -> type[Maker]:
+    """For tests with catalogs of their own."""
+    return Maker
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from prismata.core.errors import InvalidInputError, PrismataError, UnavailableEr
 
 OUR_TABLES = {
     *("dataset_version", "detection_run", "event", "job", "model", "training_run", "video"),
-    *("annotator", "label_operation", "label_sheet", "saved_search"),
+    *("annotator", "label_operation", "label_sheet", "saved_search", "person", "deed"),
     *("job_attempt", "live_scores", "review_decision", "worker"),
 }
 

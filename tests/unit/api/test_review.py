@@ -132,3 +132,22 @@ def test_a_verdict_that_is_none_changes_nothing(ask, bench, run, wrong):
     card = ask("GET", "queue?order=score").json()["cards"][0]
     assert ask("POST", "decide", json={**verdict(card), **wrong}).status_code == 400
     assert bench.catalog.reviews.list("flashes") == []
+
+
+def test_what_was_played_is_told_with_a_decision_and_looked_at(ask, bench, run, video):
+    card = ask("GET", "queue?order=score").json()["cards"][0]
+    seen = [[card["loop"][0], card["loop"][1]]]
+    for wrong, sentence in (
+        ("all of it", "what was seen comes as a list"),
+        ([[1]], "a stretch that was seen is [start_us, end_us]"),
+        ([["a", 2]], "start_us"),
+        ([[5, 1]], "end"),
+    ):
+        refused = ask("POST", "decide", json=verdict(card, seen=wrong))
+        assert refused.status_code == 400
+        assert sentence in refused.json()["error"]
+    assert bench.catalog.reviews.list("flashes") == []
+    assert ask("POST", "decide", json=verdict(card, seen=seen)).status_code == 200
+    coverage = bench.catalog.labels.sheet(video.id, "flashes").coverage
+    assert coverage
+    assert seen[0][0] <= coverage[0].start_us < coverage[-1].end_us <= seen[0][1]

@@ -74,7 +74,14 @@ OPTIONS = {
     ("jobs", "show"): ["job", "--json"],
     ("jobs", "cancel"): ["job"],
     ("jobs", "workers"): ["--json"],
-    ("doctor",): ["--json"],
+    ("people", "list"): ["--json"],
+    ("people", "set"): ["name", "role"],
+    ("people", "remove"): ["name"],
+    ("audit",): ["--person", "--action", "--since", "--refused", "--limit", "--json"],
+    ("backup",): ["file", "--catalog-only", "--json"],
+    ("restore",): ["file", "--check", "--replace", "--catalog-only", "--hold-jobs", "--json"],
+    ("migrate-storage",): ["--to", "--endpoint-url", "--region", "--dry-run", "--json"],
+    ("doctor",): ["--security", "--json"],
 }
 
 

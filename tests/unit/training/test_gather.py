@@ -15,6 +15,7 @@ from prismata.services.annotate import DomainRules
 from prismata.services.datasets import create_dataset
 from prismata.services.ingest import ingest_file
 from prismata.services.labels import add_label
+from prismata.testing.synth import render_flashes
 from prismata.training.data import check_trainable
 from prismata.training.recipe import Recipe
 from prismata.worker.train.encoder_setup import EncoderSetup
@@ -88,3 +89,19 @@ def test_a_video_of_which_only_the_event_is_known_cannot_be_trained_on(bench, vi
     only_the_event = replace(found, weights=found.targets.copy())
     with pytest.raises(InvalidInputError, match="nobody watched a moment of the training videos"):
         check_trainable([only_the_event], domain.event_types)
+
+
+def test_videos_come_in_the_order_of_their_content_in_every_library(bench, tmp_path):
+    """Their ids are drawn anew in each library; what is drawn from them at random must not be."""
+    taken = []
+    for seed in range(5):
+        film = render_flashes(tmp_path / f"{seed}.mp4", seconds=2, seed=seed, size=(32, 32))
+        taken.append(ingest_file(bench, film.path, domain="flashes").video)
+        add_label(bench, taken[-1], "flashes", Event.point("flash", SECOND // 2))
+        watch(bench, taken[-1], SECOND // 2)
+    domain = bench.domain("flashes")
+    version, _ = create_dataset(bench, "flashes", val_share=0)
+    setup = EncoderSetup(None, None, "", None, "none", None)
+    data = gather(bench, version, domain, domain.clip, Recipe(), setup, Quiet())
+    by_content = sorted(taken, key=lambda video: video.sha256)
+    assert [video.name for video in data.videos["train"]] == [video.id for video in by_content]

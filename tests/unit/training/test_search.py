@@ -1,13 +1,12 @@
 """The side of a search that trains, in this process: what it repeats, leaves and tells."""
 
 import json
-import signal
 
 import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from prismata.core.child import EXIT_STOPPED, ChildReporter
+from prismata.core.child import ChildReporter
 from prismata.core.errors import BusyError, ConflictError, InvalidInputError
 from prismata.core.jobs import FailureCause, JobState
 from prismata.services.ingest import ingest_file
@@ -224,41 +223,6 @@ def test_a_loss_that_is_no_number_fails_its_trial_alone(labelled, monkeypatch):
     assert report.best.settings == {"head_lr": 1e-3}
     (failed,) = [trial for trial in report.trials if trial.failed]
     assert failed.failed.startswith("its loss was not a number any more in epoch 1")
-
-
-@pytest.fixture
-def survivor():
-    """A signal that nobody waits for fails the test, and does not end all tests of this process."""
-
-    def fail(_number, _frame):
-        raise AssertionError("SIGTERM came where nothing was to be stopped")
-
-    before = signal.signal(signal.SIGTERM, fail)
-    yield
-    signal.signal(signal.SIGTERM, before)
-
-
-@pytest.mark.usefixtures("survivor")
-def test_a_search_that_is_told_to_stop_saves_its_place_and_goes_on(labelled):
-    class Stopping(Listener):
-        def event(self, event, run_id=""):
-            super().event(event, run_id)
-            if len(self.events) == 3:
-                signal.raise_signal(signal.SIGTERM)
-
-    wanted = asked(chunk_samples=4, batch_chunks=1)  # so that an epoch has several steps
-    stopped = Stopping()
-    with pytest.raises(SystemExit) as left:
-        search(labelled, wanted, stopped)
-    assert left.value.code == EXIT_STOPPED
-    assert len(stopped.events) == 3
-    going_on = Listener()
-    report = search(labelled, wanted, going_on)
-    done = [(event["trial"], event["rung"]) for event in stopped.events + going_on.events]
-    assert len(done) == len(set(done)) == 6
-    search(labelled, asked(space=PAIR, epochs=1))  # which clears it away
-    undisturbed = search(labelled, wanted)
-    assert [trial.curve for trial in report.trials] == [t.curve for t in undisturbed.trials]
 
 
 def test_time_that_ends_leaves_the_best_among_equals_and_more_time_goes_on(labelled, monkeypatch):

@@ -2,41 +2,103 @@
 
 from __future__ import annotations
 
-import unicodedata
-
 import streamlit as st
 
+from prismata.core.roles import MAY, ROLES, Role
+from prismata.services.people import clean_name
 from prismata.ui import state
-from prismata.ui.context import workbench
-
-MAX_NAME = 80
+from prismata.ui.context import roster, signed_in, workbench
+from prismata.ui.panels.notices import plain
 
 
 def is_signed_in() -> bool:
     """Say whether an identity provider knows this visitor."""
-    return bool(st.user.get("is_logged_in", False))
+    return bool(signed_in())
 
 
 def current_user() -> str:
     """Return the name that is stored with what this visitor does.
 
-    Signed in, it is the provider's e-mail address or name. Otherwise it is what the visitor typed
-    in this browser, or else the name the workbench was started with.
+    Signed in, it is what the provider calls them. Otherwise it is what the visitor typed in this
+    browser, or else the name the workbench was started with.
     """
-    if is_signed_in():
-        known = st.user.get("email") or st.user.get("name")
-        if known:
-            return _clean(str(known))
-    return state.chosen(state.USER) or workbench().settings.author
+    return signed_in() or state.chosen(state.USER) or workbench().settings.author
+
+
+def current_role() -> Role | None:
+    """Return what this visitor may do; None if nobody has said yet."""
+    return roster().role_of(current_user())
 
 
 def rename(name: str) -> None:
     """Take the name that a visitor gave who is not signed in."""
-    if not is_signed_in() and (clean := _clean(name)):
+    if not is_signed_in() and (clean := clean_name(name)):
         state.select(state.USER, clean)
 
 
-def _clean(name: str) -> str:
-    printable = "".join(char for char in unicodedata.normalize("NFC", name) if char.isprintable())
-    # A slash would end the name inside the subject of a permission.
-    return printable.replace("/", " ").strip()[:MAX_NAME]
+def needs_login() -> bool:
+    """Say whether people sign in here; if not, everybody may do everything."""
+    return roster().needs_login
+
+
+def is_admitted() -> bool:
+    """Say whether this visitor may see pages at all; if not, show what they can do about it."""
+    if not needs_login():
+        return True
+    person = signed_in()
+    if not person:
+        _offer_sign_in()
+        return False
+    if not st.session_state.get(state.CAME):
+        st.session_state[state.CAME] = True
+        roster().came(person)
+    if current_role() is None:
+        _explain_waiting(person)
+        return False
+    return True
+
+
+def show_account() -> None:
+    """Show who is signed in, what they may do, and the way out."""
+    role = current_role()
+    who, out = st.columns([3, 1], vertical_alignment="center")
+    with who:
+        st.markdown(f"**{plain(current_user())}** · {role}")
+        if role is not None:
+            st.caption(f"You may {', and '.join(_all_that(role))}.")
+    out.button("Sign out", icon=":material/logout:", width="stretch", on_click=st.logout)
+
+
+def _all_that(role: Role) -> list[str]:
+    return [MAY[each] for each in ROLES[: ROLES.index(role) + 1]]
+
+
+def _offer_sign_in() -> None:
+    with _centred(360):
+        st.subheader("Prismata", anchor=False)
+        if st.user.get("is_logged_in", False):
+            st.markdown(
+                "Your provider told neither a verified e-mail address nor another name for you, so "
+                "nothing can be kept under your name."
+            )
+            st.button("Sign out", on_click=st.logout, width="stretch")
+            return
+        st.markdown("Find moments in video. Sign in to go on.")
+        st.button(
+            "Sign in", type="primary", icon=":material/login:", width="stretch", on_click=st.login
+        )
+
+
+def _explain_waiting(person: str) -> None:
+    with _centred(480):
+        st.subheader("You are signed in, but may do nothing yet", anchor=False)
+        st.text(person)
+        st.markdown(
+            "An administrator has to say what you may do: on the page **People**, or with "
+            "`prismata people set`. Then reload this page."
+        )
+        st.button("Sign out", icon=":material/logout:", on_click=st.logout)
+
+
+def _centred(width: int) -> st.delta_generator.DeltaGenerator:
+    return st.container(horizontal_alignment="center").container(width=width, border=True)

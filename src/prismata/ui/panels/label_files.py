@@ -21,7 +21,8 @@ from prismata.services.labels import (
 )
 from prismata.ui import state
 from prismata.ui.context import workbench
-from prismata.ui.panels.notices import plain, refuse, show_notice
+from prismata.ui.panels.notices import plain, show_notice
+from prismata.ui.panels.permission import deed, may, why_not
 
 _LEAVE_OUT = ""
 
@@ -31,7 +32,10 @@ def show_label_files(domain: Domain, video: VideoRecord) -> None:
     with st.expander("Label files", icon=":material/upload_file:"):
         imported, exported = st.columns(2, gap="medium")
         with imported:
-            _show_import(domain)
+            if may("annotator"):
+                _show_import(domain)
+            else:
+                st.caption(why_not("annotator") or "")
         with exported:
             _show_export(domain, video)
 
@@ -95,15 +99,13 @@ def _plan(domain: Domain, file: UploadedFile, label_map: dict[str, str]) -> Impo
         return plan_label_import(workbench(), path, ImportOptions(domain.name, label_map))
 
 
-def _apply(plan: ImportPlan, domain: str, *, is_partial: bool) -> None:
-    try:
-        stored = apply_label_import(workbench(), plan, domain, partial=is_partial)
-    except UserError as error:
-        refuse(error)
-        return
+@deed("import_labels", "annotator")
+def _apply(plan: ImportPlan, domain: str, *, is_partial: bool) -> str:
+    stored = apply_label_import(workbench(), plan, domain, partial=is_partial)
     already = plan.num_events + plan.num_false_positives - stored
     rest = f"; {already} were there already" if already else ""
     state.notify("success", f"{stored} labels imported{rest}.")
+    return f"{stored} labels of {domain}"
 
 
 def _show_export(domain: Domain, video: VideoRecord) -> None:

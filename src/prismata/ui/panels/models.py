@@ -5,12 +5,12 @@ from __future__ import annotations
 import streamlit as st
 
 from prismata.catalog import ModelRecord
-from prismata.core.errors import UserError
 from prismata.evaluation.report import format_percent
 from prismata.services.models import card_sentences, promote_model, roll_back_model
 from prismata.ui import state
 from prismata.ui.context import workbench
-from prismata.ui.panels.notices import plain, refuse
+from prismata.ui.panels.notices import plain
+from prismata.ui.panels.permission import deed, may, why_not
 
 _SHOWN = 12
 _STAGES = {
@@ -53,7 +53,9 @@ def _show_model(model: ModelRecord, *, can_roll_back: bool) -> None:
                 "Promote",
                 icon=":material/upgrade:",
                 key=f"promote:{model.id}",
-                help="Detection of this domain uses it from now on; the one before is retired.",
+                disabled=not may("engineer"),
+                help=why_not("engineer")
+                or "Detection of this domain uses it from now on; the one before is retired.",
                 on_click=_promote,
                 args=(model,),
             )
@@ -62,7 +64,9 @@ def _show_model(model: ModelRecord, *, can_roll_back: bool) -> None:
                 "Roll back",
                 icon=":material/undo:",
                 key=f"rollback:{model.id}",
-                help="The model that this one took the place of is used again.",
+                disabled=not may("engineer"),
+                help=why_not("engineer")
+                or "The model that this one took the place of is used again.",
                 on_click=_roll_back,
                 args=(model.domain,),
             )
@@ -83,19 +87,15 @@ def _facts(model: ModelRecord) -> list[str]:
     return facts
 
 
-def _roll_back(domain: str) -> None:
-    try:
-        model = roll_back_model(workbench(), domain)
-    except UserError as error:
-        refuse(error)
-    else:
-        state.notify("success", f"{model.name} is what {domain} uses again.")
+@deed("roll_back_model", "engineer")
+def _roll_back(domain: str) -> str:
+    model = roll_back_model(workbench(), domain)
+    state.notify("success", f"{model.name} is what {domain} uses again.")
+    return model.name
 
 
-def _promote(model: ModelRecord) -> None:
-    try:
-        promote_model(workbench(), model.id)
-    except UserError as error:
-        refuse(error)
-    else:
-        state.notify("success", f"{model.name} is what {model.domain} uses from now on.")
+@deed("promote_model", "engineer")
+def _promote(model: ModelRecord) -> str:
+    promote_model(workbench(), model.id)
+    state.notify("success", f"{model.name} is what {model.domain} uses from now on.")
+    return model.name

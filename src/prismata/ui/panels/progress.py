@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from prismata.catalog import JobRecord
-from prismata.core.errors import UserError
 from prismata.core.jobs import JobState
-from prismata.services.job_list import told_end
+from prismata.services.job_list import title_of_job, told_end
 from prismata.ui import state
-from prismata.ui.context import workbench
-from prismata.ui.panels.notices import plain, refuse, show_notice
+from prismata.ui.context import roster, workbench
+from prismata.ui.panels.identity import current_user
+from prismata.ui.panels.notices import plain, show_notice
+from prismata.ui.panels.permission import deed, may, why_not
 
 _ETA_FROM = 0.03
 """Below this share the rest cannot be told from the start-up."""
@@ -41,7 +42,8 @@ def show_progress(job: JobRecord, *, what_is_kept: str) -> None:
         "Cancel",
         icon=":material/stop_circle:",
         key=f"cancel:{job.id}",
-        help=what_is_kept,
+        disabled=not may("annotator"),
+        help=why_not("annotator") or what_is_kept,
         on_click=_cancel,
         args=(job.id,),
     )
@@ -72,14 +74,14 @@ def _doing(job: JobRecord) -> str:
     return "waiting to start"
 
 
-def _cancel(job_id: str) -> None:
+@deed("cancel_job", "annotator")
+def _cancel(job_id: str) -> str:
     bench = workbench()
-    try:
-        bench.jobs.cancel(job_id)
-    except UserError as error:
-        refuse(error)
-    else:
-        state.notify("info", "Cancelling; it ends in a moment.")
+    job = bench.catalog.jobs.get(job_id)
+    roster().check_own(current_user(), job.author, "cancel_job", title_of_job(job))
+    bench.jobs.cancel(job_id)
+    state.notify("info", "Cancelling; it ends in a moment.")
+    return title_of_job(job)
 
 
 def _left(job: JobRecord) -> str:

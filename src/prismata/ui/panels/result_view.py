@@ -16,6 +16,7 @@ from prismata.ui.panels.detection import Result
 from prismata.ui.panels.explanation import show_explanation
 from prismata.ui.panels.identity import current_user
 from prismata.ui.panels.live import show_live
+from prismata.ui.panels.permission import may
 from prismata.ui.panels.player import show_player
 from prismata.ui.panels.timeline import show_timeline
 from prismata.ui.times import Seek
@@ -28,7 +29,8 @@ def show_result_view(
 ) -> None:
     """Show the video with everything that is known of this model on it.
 
-    Without the model's domain there is nothing to judge with: a plain player stands there then.
+    Without the model's domain there is nothing to judge with, and some may only look: a plain
+    player stands there then.
 
     Args:
         video: The video.
@@ -37,7 +39,7 @@ def show_result_view(
         seek: Where the page wants the player to go.
     """
     domain = _domain_of(model)
-    if model is None or domain is None:
+    if model is None or domain is None or not may("annotator"):
         show_player(video, seek=seek)
         if result is not None and model is not None:
             _show_verdict(video, model, result)

@@ -36,7 +36,8 @@ from prismata.services.search_space import (
 from prismata.services.train import TrainRequest, prepare_training, start_training
 from prismata.ui import state
 from prismata.ui.context import can_train_here, workbench
-from prismata.ui.panels.notices import guarded, plain, refuse, show_notice
+from prismata.ui.panels.notices import guarded, plain, show_notice
+from prismata.ui.panels.permission import deed, may, why_not
 from prismata.ui.panels.progress import show_end, show_progress
 
 _REFRESH_SECONDS = 1.0
@@ -93,7 +94,8 @@ def offer_search(domain: Domain, recipe: Mapping[str, Any], *, choice: str, seed
             "Start search",
             icon=":material/search:",
             width="stretch",
-            disabled=request is None,
+            disabled=request is None or not may("engineer"),
+            help=why_not("engineer"),
             on_click=_start_search,
             args=(request,),
         )
@@ -246,24 +248,25 @@ def _offer_training(report: SearchReport) -> None:
         "Train with these settings",
         icon=":material/play_arrow:",
         type="primary",
-        help="A whole training, with a model at its end, on the same split of today's labels.",
+        disabled=not may("engineer"),
+        help=why_not("engineer")
+        or "A whole training, with a model at its end, on the same split of today's labels.",
         on_click=_start_training,
         args=(report.training(),),
     )
     st.code(report.train_command(), language="bash", wrap_lines=True)
 
 
-def _start_search(request: SearchRequest) -> None:
+@deed("search", "engineer")
+def _start_search(request: SearchRequest) -> str:
     bench = workbench()
-    try:
-        start_search(bench, prepare_search(bench, request))
-    except UserError as error:
-        refuse(error)
+    start_search(bench, prepare_search(bench, request))
+    return request.training.domain
 
 
-def _start_training(request: TrainRequest) -> None:
+@deed("train", "engineer")
+def _start_training(request: TrainRequest) -> str:
     bench = workbench()
-    try:
-        start_training(bench, prepare_training(bench, request))
-    except UserError as error:
-        refuse(error)
+    prepared = prepare_training(bench, request)
+    start_training(bench, prepared)
+    return prepared.run.name

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from prismata.core.errors import UserError
 from prismata.core.time import format_time, to_seconds
 from prismata.services.datasets import DatasetPlan
 from prismata.services.near_duplicates import (
@@ -16,7 +15,8 @@ from prismata.services.near_duplicates import (
     start_comparison,
 )
 from prismata.ui.context import workbench
-from prismata.ui.panels.notices import guarded, plain, refuse, show_notice
+from prismata.ui.panels.notices import guarded, plain, show_notice
+from prismata.ui.panels.permission import deed, may, why_not
 from prismata.ui.panels.progress import show_end, show_progress
 from prismata.ui.panels.video_groups import PARTS
 
@@ -41,7 +41,9 @@ def show_shared_footage(domain_name: str, planned: DatasetPlan) -> None:
         st.button(
             "Look for shared footage",
             icon=":material/content_copy:",
-            help="Compares videos of different groups: copies, cuts, other sizes. Every video is "
+            disabled=not may("engineer"),
+            help=why_not("engineer")
+            or "Compares videos of different groups: copies, cuts, other sizes. Every video is "
             "decoded once.",
             on_click=_start,
             args=(subject,),
@@ -89,8 +91,7 @@ def _show_running(job_id: str) -> None:
     live()
 
 
-def _start(subject: Subject) -> None:
-    try:
-        start_comparison(workbench(), subject)
-    except UserError as error:
-        refuse(error)
+@deed("compare_footage", "engineer")
+def _start(subject: Subject) -> str:
+    start_comparison(workbench(), subject)
+    return subject.domain

@@ -17,7 +17,8 @@ from prismata.services.type_migration import (
 )
 from prismata.ui import state
 from prismata.ui.context import workbench
-from prismata.ui.panels.notices import plain, refuse, show_notice
+from prismata.ui.panels.notices import plain, show_notice
+from prismata.ui.panels.permission import deed, may, why_not
 
 _LEAVE = ""
 _RETIRE = "-"
@@ -46,6 +47,8 @@ def show_type_migration(domain: Domain) -> None:
             f"Change {plan.changed} label{'' if plan.changed == 1 else 's'}",
             type="primary",
             icon=":material/sync_alt:",
+            disabled=not may("engineer"),
+            help=why_not("engineer"),
             on_click=_apply,
             args=(plan,),
         )
@@ -89,12 +92,10 @@ def _in_words(choice: str, titles: dict[str, str]) -> str:
     return titles.get(choice, "decide later")
 
 
-def _apply(plan: MigrationPlan) -> None:
-    try:
-        changed = apply_migration(workbench(), plan)
-    except UserError as error:
-        refuse(error)
-        return
+@deed("migrate_types", "engineer")
+def _apply(plan: MigrationPlan) -> str:
+    changed = apply_migration(workbench(), plan)
     state.notify(
         "success", f"{changed} labels changed; the history of each video can take it back."
     )
+    return f"{changed} labels of {plan.domain}"

@@ -9,6 +9,7 @@ import streamlit as st
 
 from prismata.ui import state
 from prismata.ui.panels.component import mount
+from prismata.ui.panels.permission import why_not
 
 
 def show_upload(domain: str, *, on_video: Callable[[str], None] | None = None) -> None:
@@ -18,6 +19,9 @@ def show_upload(domain: str, *, on_video: Callable[[str], None] | None = None) -
         domain: Domain that they will belong to; may be empty.
         on_video: Gets the id of each video that arrives, maybe more than once.
     """
+    if closed := why_not("annotator", "Adding videos"):
+        st.caption(f"{closed}.")
+        return
     mount(
         "upload",
         key=state.UPLOAD,

@@ -11,7 +11,8 @@ from prismata.core.time import to_seconds
 from prismata.services.dataset_groups import GroupPlan, apply_groups, plan_groups
 from prismata.ui import state
 from prismata.ui.context import workbench
-from prismata.ui.panels.notices import plain, refuse, show_notice
+from prismata.ui.panels.notices import plain, show_notice
+from prismata.ui.panels.permission import deed, may, why_not
 
 PARTS: dict[Split, str] = {"train": "training", "val": "validation", "test": "held out"}
 """What people read of a split."""
@@ -40,6 +41,8 @@ def show_video_groups(domain_name: str, *, seed: int) -> None:
             st.button(
                 f"Move {count} video{'' if count == 1 else 's'} to these groups",
                 icon=":material/folder_copy:",
+                disabled=not may("engineer"),
+                help=why_not("engineer"),
                 on_click=_apply,
                 args=(plan,),
             )
@@ -66,10 +69,8 @@ def _show_plan(plan: GroupPlan) -> None:
         st.caption(plain(note))
 
 
-def _apply(plan: GroupPlan) -> None:
-    try:
-        changed = apply_groups(workbench(), plan)
-    except UserError as error:
-        refuse(error)
-        return
+@deed("group_videos", "engineer")
+def _apply(plan: GroupPlan) -> str:
+    changed = apply_groups(workbench(), plan)
     state.notify("success", f"{changed} videos are in another group now.")
+    return f"{changed} videos"

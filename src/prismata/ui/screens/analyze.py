@@ -7,7 +7,6 @@ import json
 import streamlit as st
 
 from prismata.catalog import DetectionRunRecord, ModelRecord, VideoRecord
-from prismata.core.errors import UserError
 from prismata.core.jobs import JobState
 from prismata.core.modelcard import ModelCard
 from prismata.services.detect import DetectRequest, prepare_detection, start_detection
@@ -20,7 +19,8 @@ from prismata.ui.panels.detection import (
     show_events,
     show_running,
 )
-from prismata.ui.panels.notices import plain, refuse, show_waiting_notices
+from prismata.ui.panels.notices import plain, show_waiting_notices
+from prismata.ui.panels.permission import deed, may, why_not
 from prismata.ui.panels.pickers import pick_model, pick_video
 from prismata.ui.panels.progress import show_end
 from prismata.ui.panels.result_view import choose_row, show_result_view
@@ -63,6 +63,8 @@ def _show_model(video: VideoRecord, model: ModelRecord) -> tuple[Result | None, 
         icon=":material/play_arrow:",
         type="secondary" if finished else "primary",
         width="stretch",
+        disabled=not may("annotator"),
+        help=why_not("annotator"),
         on_click=_start,
         args=(video, model, card),
     )
@@ -140,7 +142,8 @@ def _show_run_state(runs: list[DetectionRunRecord]) -> None:
         show_end(workbench().catalog.jobs.get(newest.job_id))
 
 
-def _start(video: VideoRecord, model: ModelRecord, card: ModelCard) -> None:
+@deed("detect", "annotator")
+def _start(video: VideoRecord, model: ModelRecord, card: ModelCard) -> str:
     # Where the sliders are when the button is pressed: the page may not have run since.
     moved = {}
     for name, rule in card.rules.items():
@@ -148,9 +151,6 @@ def _start(video: VideoRecord, model: ModelRecord, card: ModelCard) -> None:
         if abs(value - rule.threshold) > 0.005:
             moved[name] = value
     bench = workbench()
-    try:
-        request = DetectRequest(video.id, model.id, thresholds=moved)
-        prepared = prepare_detection(bench, request, may_wait=True)
-        start_detection(bench, prepared)
-    except UserError as error:
-        refuse(error)
+    request = DetectRequest(video.id, model.id, thresholds=moved)
+    start_detection(bench, prepare_detection(bench, request, may_wait=True))
+    return f"{video.name} with {model.name}"

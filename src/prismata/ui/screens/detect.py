@@ -7,7 +7,7 @@ import json
 import streamlit as st
 
 from prismata.catalog import DetectionRunRecord, ModelRecord
-from prismata.core.errors import NotFoundError, UserError
+from prismata.core.errors import NotFoundError
 from prismata.core.jobs import JobState
 from prismata.core.modelcard import ModelCard
 from prismata.services.detect import DetectRequest
@@ -19,7 +19,8 @@ from prismata.ui.panels.component import mount
 from prismata.ui.panels.detect_sources import choose_sources, forget_chosen
 from prismata.ui.panels.detection import load_detection, seek_to, show_events, show_running
 from prismata.ui.panels.live import show_live_run
-from prismata.ui.panels.notices import plain, refuse, show_waiting_notices
+from prismata.ui.panels.notices import plain, show_waiting_notices
+from prismata.ui.panels.permission import deed, may, why_not
 from prismata.ui.panels.player import show_player
 from prismata.ui.panels.progress import show_end
 from prismata.ui.panels.timeline import show_timeline
@@ -55,7 +56,8 @@ def _show_choices(models: dict[str, ModelRecord]) -> None:
         f"Detect in {number} video{'' if number == 1 else 's'}" if number else "Detect",
         icon=":material/play_arrow:",
         type="primary",
-        disabled=not sources,
+        disabled=not sources or not may("annotator"),
+        help=why_not("annotator"),
         on_click=_submit,
         args=(sources, request),
         kwargs={"again": again},
@@ -97,12 +99,9 @@ def _settings(model: ModelRecord) -> DetectRequest:
     return DetectRequest("", model.id, domain=model.domain, thresholds=moved, coarse=coarse)
 
 
-def _submit(sources: list[VideoSource], request: DetectRequest, *, again: bool) -> None:
-    try:
-        submission = submit_detections(workbench(), sources, request, again=again)
-    except UserError as error:
-        refuse(error)
-        return
+@deed("detect", "annotator")
+def _submit(sources: list[VideoSource], request: DetectRequest, *, again: bool) -> str | None:
+    submission = submit_detections(workbench(), sources, request, again=again)
     forget_chosen()
     st.session_state[state.QUEUE_SUBMITTED] = st.session_state.get(state.QUEUE_SUBMITTED, 0) + 1
     state.notify("success" if submission.submitted else "info", submission.sentence())
@@ -112,6 +111,8 @@ def _submit(sources: list[VideoSource], request: DetectRequest, *, again: bool) 
         more = len(submission.refused) - _NAMED
         state.notify("error", f"{more} more could not be queued for reasons like these")
     _offer(submission)
+    number = len(submission.submitted)
+    return f"{number} video{'' if number == 1 else 's'}" if number else None
 
 
 def _offer(submission: Submission) -> None:

@@ -15,15 +15,15 @@ from prismata.catalog.event_search import (
     FoundEvent,
     parse_order,
 )
-from prismata.core.errors import UserError
 from prismata.core.time import format_time
 from prismata.domains import DomainRegistry
 from prismata.services.event_search import find_events, model_names
 from prismata.ui import state
 from prismata.ui.context import workbench
 from prismata.ui.panels.event_table import pick_row
-from prismata.ui.panels.notices import plain, refuse, show_notice, show_waiting_notices
+from prismata.ui.panels.notices import plain, show_notice, show_waiting_notices
 from prismata.ui.panels.outputs import show_search_outputs
+from prismata.ui.panels.permission import deed
 from prismata.ui.panels.player import show_moment
 
 _PAGE = 50
@@ -252,20 +252,17 @@ def _use(wanted: EventFilter | None) -> None:
         st.session_state[key] = values.get(name)
 
 
-def _save() -> None:
+@deed("save_search", "annotator")
+def _save() -> str:
     name = str(st.session_state.get(state.EVENTS_SAVE_AS) or "")
     bench = workbench()
-    try:
-        bench.catalog.event_search.save(name, _asked(), bench.settings.author)
-    except UserError as error:
-        refuse(error)
-        return
+    bench.catalog.event_search.save(name, _asked(), bench.settings.author)
     state.notify("success", f"Saved as {name}.")
     st.session_state[state.EVENTS_SAVE_AS] = ""
+    return name
 
 
-def _forget(name: str) -> None:
-    try:
-        workbench().catalog.event_search.forget(name)
-    except UserError as error:
-        refuse(error)
+@deed("forget_search", "annotator")
+def _forget(name: str) -> str:
+    workbench().catalog.event_search.forget(name)
+    return name

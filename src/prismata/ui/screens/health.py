@@ -7,6 +7,7 @@ import streamlit as st
 from prismata.services.health import check_health
 from prismata.ui.context import workbench
 from prismata.ui.panels.notices import plain, show_waiting_notices
+from prismata.wiring import check_broker
 
 _ICONS = {
     "ok": ":green[:material/check_circle:]",
@@ -18,7 +19,7 @@ _ICONS = {
 def show() -> None:
     """Show the page; looking is what reloads it."""
     show_waiting_notices()
-    parts = check_health(workbench().settings)
+    parts = check_health(workbench().settings, {"broker": check_broker})
     worst = next(
         (word for word in ("error", "degraded") if any(p.verdict == word for p in parts)), ""
     )

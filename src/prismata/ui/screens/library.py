@@ -12,6 +12,7 @@ from prismata.services.ingest import remove_video
 from prismata.ui import state
 from prismata.ui.context import workbench
 from prismata.ui.panels.notices import plain, refuse, show_waiting_notices
+from prismata.ui.panels.permission import deed, may
 from prismata.ui.panels.upload import show_upload
 
 
@@ -27,7 +28,7 @@ def show() -> None:
         )
         return
     rows = _show_table(videos)
-    if rows:
+    if rows and may("engineer"):
         _show_removal([videos[row] for row in rows])
 
 
@@ -73,9 +74,14 @@ def _show_removal(chosen: list[VideoRecord]) -> None:
         st.button("Remove for good", type="primary", on_click=_remove, args=(chosen,))
 
 
-def _remove(chosen: list[VideoRecord]) -> None:
+@deed("remove_video", "engineer")
+def _remove(chosen: list[VideoRecord]) -> str | None:
+    removed = []
     for video in chosen:
         try:
             state.notify("success", f"{remove_video(workbench(), video.id)}.")
         except UserError as error:
             refuse(error)
+        else:
+            removed.append(video.name)
+    return ", ".join(removed) or None

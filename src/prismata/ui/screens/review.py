@@ -5,7 +5,6 @@ from __future__ import annotations
 import streamlit as st
 
 from prismata.catalog import ModelRecord
-from prismata.core.errors import UserError
 from prismata.core.jobs import JobState
 from prismata.domains import Domain
 from prismata.services.datasets import create_dataset
@@ -13,7 +12,8 @@ from prismata.ui import state
 from prismata.ui.context import workbench
 from prismata.ui.label_station.mount import mount_review
 from prismata.ui.panels.identity import current_user
-from prismata.ui.panels.notices import plain, refuse, show_waiting_notices
+from prismata.ui.panels.notices import plain, show_notice, show_waiting_notices
+from prismata.ui.panels.permission import deed, may, why_not
 from prismata.ui.panels.pickers import pick_domain
 
 
@@ -37,11 +37,16 @@ def show() -> None:
             "Freeze a dataset version",
             icon=":material/inventory_2:",
             width="stretch",
+            disabled=not may("engineer"),
             on_click=_freeze,
             args=(domain,),
-            help="With everything accepted, corrected and rejected so far; Train uses it.",
+            help=why_not("engineer")
+            or "With everything accepted, corrected and rejected so far; Train uses it.",
         )
     state.keep_in_address(domain=domain.name, model=model.id)
+    if closed := why_not("annotator", "reviewing"):
+        show_notice("info", closed)
+        return
     mount_review(domain, current_user(), model=model.id)
 
 
@@ -65,15 +70,13 @@ def _pick_model(domain: Domain) -> ModelRecord | None:
     return models[state.choose("Model", titles, state.REVIEW_MODEL, default=default)]
 
 
-def _freeze(domain: Domain) -> None:
-    try:
-        version, plan = create_dataset(workbench(), domain.name)
-    except UserError as error:
-        refuse(error)
-        return
+@deed("freeze_dataset", "engineer")
+def _freeze(domain: Domain) -> str:
+    version, plan = create_dataset(workbench(), domain.name)
     rejected = sum(item_state == "rejected" for _, _, item_state in version.content)
     state.notify(
         "success",
         f"dataset version {version.name} holds {len(version.content) - rejected} events and "
         f"{rejected} rejected ones as hard negatives; train on it under Train. {plan.note}".strip(),
     )
+    return version.name

@@ -20,7 +20,8 @@ from prismata.services.train import TrainRequest, prepare_training, start_traini
 from prismata.ui import state
 from prismata.ui.context import can_train_here, workbench
 from prismata.ui.panels.models import show_models
-from prismata.ui.panels.notices import plain, refuse, show_notice, show_waiting_notices
+from prismata.ui.panels.notices import plain, show_notice, show_waiting_notices
+from prismata.ui.panels.permission import deed, may, why_not
 from prismata.ui.panels.pickers import pick_domain
 from prismata.ui.panels.search import offer_search, show_latest_search
 from prismata.ui.panels.shared_footage import show_shared_footage
@@ -148,6 +149,8 @@ def _show_start(domain: Domain) -> str:
         icon=":material/play_arrow:",
         type="primary",
         width="stretch",
+        disabled=not may("engineer"),
+        help=why_not("engineer"),
         on_click=_start,
         args=(domain.name,),
     )
@@ -161,13 +164,12 @@ def _seed() -> int:
     return int(state.chosen(state.SEED) or 0)
 
 
-def _start(domain: str) -> None:
+@deed("train", "engineer")
+def _start(domain: str) -> str:
     # What is chosen when the button is pressed: the page may not have run since the last choice.
     recipe = state.chosen(f"{state.RECIPE}:{domain}")
     settings = {**PRESETS[recipe].recipe, "epochs": int(state.chosen(state.EPOCHS))}
     bench = workbench()
-    try:
-        prepared = prepare_training(bench, TrainRequest(domain, settings, seed=_seed()))
-        start_training(bench, prepared)
-    except UserError as error:
-        refuse(error)
+    prepared = prepare_training(bench, TrainRequest(domain, settings, seed=_seed()))
+    start_training(bench, prepared)
+    return prepared.run.name

@@ -69,7 +69,8 @@ def gather(
     targets_of = _targets(dataset, domain, clip, recipe, records)
     gathered: dict[Split, list[LabelledVideo]] = {"train": [], "val": [], "test": []}
     note = "encoding frames" if encoder else "reading frames"
-    for video_id in sorted(dataset.video_splits):
+    # By content and not by id: the same videos teach the same model in every library.
+    for video_id in sorted(dataset.video_splits, key=lambda key: (records[key].sha256, key)):
         if dataset.video_splits[video_id] not in splits:
             continue
         record = records[video_id]

@@ -144,6 +144,8 @@ export class ExactPlayer extends EventTarget {
     if (!Number.isFinite(index)) throw new RangeError(`A frame has a whole number, not ${index}.`);
     if (!this.frames || !this.isReady) return { frame: null, exact: false };
     const frame = this.frames.clamp(index);
+    // Also if it is never reached, because the permission ran out: it is sought again after that.
+    this.place = frame;
     if (this.intent === "back") this.halt();
     if (this.intent === "forward" && !this.seeker.isSeeking) return this.jump(frame);
     return this.seeker.seek(frame);
@@ -246,12 +248,24 @@ export class ExactPlayer extends EventTarget {
     if (run === this.backs) await this.pause();
   }
 
-  /** Play a stretch again and again, from its start. @param {number} startUs @param {number} endUs */
-  async loop(startUs, endUs) {
+  /**
+   * Keep to a stretch when it plays; a video that stands still goes on standing.
+   *
+   * @param {number} startUs
+   * @param {number} endUs
+   */
+  keepTo(startUs, endUs) {
     if (!this.frames) return;
     const first = this.frames.indexAt(startUs);
     this.span = { first, last: Math.max(first, this.frames.indexAt(endUs - 1)) };
     this.tellState();
+  }
+
+  /** Play a stretch again and again, from its start. @param {number} startUs @param {number} endUs */
+  async loop(startUs, endUs) {
+    this.keepTo(startUs, endUs);
+    if (!this.frames || !this.span) return;
+    const { first } = this.span;
     if (this.intent === "forward") await this.jump(first);
     else {
       void this.seekToFrame(first);

@@ -5,6 +5,7 @@ import { formatTime } from "./dom.js";
 import { Curve } from "./review/curve.js";
 import { Inbox } from "./review/inbox.js";
 import { buildLayout, buildTypes, drawCard, drawMeter, drawQueue, drawState } from "./review/layout.js";
+import { Seen } from "./review/seen.js";
 import { Stage } from "./review/stage.js";
 import { browserStorage } from "./storage.js";
 
@@ -19,7 +20,7 @@ const TOLD_MS = 5000;
 /** @type {Record<string, string>} */
 const KEYS = {
   a: "accept", enter: "accept", x: "reject", u: "unsure", e: "edit", z: "undo", s: "skip", " ": "play", escape: "leave",
-  arrowleft: "back", arrowright: "forward", backspace: "unmark",
+  arrowleft: "back", arrowright: "forward", backspace: "unmark", ".": "around",
 };
 const WRITES = "input, textarea, select, [contenteditable]";
 
@@ -38,6 +39,7 @@ export class Review {
     this.inbox = new Inbox({ api: this.api, domain: data.domain.name, model: data.model, user: data.user, storage: browserStorage() });
     this.stage = new Stage(this.ui.screen, this.api);
     this.curve = new Curve(this.ui.curve);
+    this.seen = new Seen();
     /** @type {string | null} */
     this.shown = null;
     /** What a person says the card is; for a stretch what they saw. @type {Meant[]} */
@@ -67,7 +69,9 @@ export class Review {
       ui.trouble.hidden = false;
     });
     stage.addEventListener("ready", (event) => {
-      ui.root.dataset.card = /** @type {CustomEvent} */ (event).detail.key;
+      const { key } = /** @type {CustomEvent} */ (event).detail;
+      ui.root.dataset.card = key;
+      if (key === inbox.card?.key) this.seen.begin(stage.player);
       const next = inbox.cards.find(({ video }) => video.id !== inbox.card?.video.id);
       if (next) void stage.prepare(next);
     });
@@ -76,7 +80,7 @@ export class Review {
     ui.filter.addEventListener("change", () => void inbox.choose({ eventType: ui.filter.value }));
     ui.speed.addEventListener("change", () => stage.setRate(Number(ui.speed.value)));
     // What was chosen is chosen: the keys are for the card again.
-    for (const chosen of [ui.order, ui.filter, ui.speed]) chosen.addEventListener("change", () => this.takeKeys());
+    for (const chosen of [ui.order, ui.filter, ui.speed, ui.around]) chosen.addEventListener("change", () => this.takeKeys());
     document.addEventListener("keydown", (event) => this.onKey(event), { capture: true, signal });
   }
 
@@ -128,9 +132,21 @@ export class Review {
     else if (isStretch) {
       if (action !== "unsure") inbox.decide("watched", { found: action === "reject" ? [] : this.meant });
     } else if (action === "accept") this.accept();
-    else if (action === "reject") inbox.decide("rejected");
-    else if (action === "unsure") inbox.decide("unsure");
+    else if (action === "reject") this.decide("rejected");
+    else if (action === "unsure") this.decide("unsure");
+    else if (action === "around") this.ui.around.checked = !this.ui.around.checked;
     return undefined;
+  }
+
+  /**
+   * Decide about the card, and tell what was played of it.
+   *
+   * @param {"accepted" | "rejected" | "unsure" | "corrected"} decision
+   * @param {{corrected?: Meant}} [more]
+   */
+  decide(decision, more = {}) {
+    const seen = this.ui.around.checked ? this.seen.told() : [];
+    this.inbox.decide(decision, seen.length ? { ...more, seen } : more);
   }
 
   accept() {
@@ -138,8 +154,8 @@ export class Review {
     const [meant] = this.meant;
     if (!card || !meant) return;
     const isSame = meant.event_type === card.event_type && meant.start_us === card.start_us && meant.end_us === card.end_us;
-    if (isSame) this.inbox.decide("accepted");
-    else this.inbox.decide("corrected", { corrected: meant });
+    if (isSame) this.decide("accepted");
+    else this.decide("corrected", { corrected: meant });
   }
 
   /** An event type was chosen: what the card is instead, or what happens in a stretch now. @param {string} name */
@@ -254,9 +270,14 @@ export class Review {
       this.shown = card.key;
       ui.trouble.hidden = true;
       this.reset(card);
+      this.seen.end();
+      ui.around.checked = true;
       void this.stage.show(card);
     }
-    if (!card) this.shown = null;
+    if (!card) {
+      this.shown = null;
+      this.seen.end();
+    }
     this.drawCard();
   }
 
@@ -296,6 +317,7 @@ export class Review {
   close() {
     this.stop.abort();
     this.inbox.close();
+    this.seen.end();
     this.stage.close();
     clearTimeout(this.toldTimer);
   }

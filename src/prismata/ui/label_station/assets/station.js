@@ -217,7 +217,8 @@ export class Station {
       url: this.mediaUrl("", { rendition }),
       frames: parts.frames,
       codec: rendition === "proxy" ? "h264" : data.video.codec,
-      startFrame: this.player.shown ?? parts.frames.indexAt(rememberedPosition(data.video.id)),
+      startFrame:
+        this.player.shown === null ? parts.frames.indexAt(rememberedPosition(data.video.id)) : this.player.place,
     });
   }
 

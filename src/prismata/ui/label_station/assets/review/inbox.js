@@ -112,7 +112,7 @@ export class Inbox extends EventTarget {
    * Decide about the card that is looked at.
    *
    * @param {"accepted" | "rejected" | "unsure" | "corrected" | "watched"} decision
-   * @param {{corrected?: Meant, found?: Meant[]}} [more]
+   * @param {{corrected?: Meant, found?: Meant[], seen?: [number, number][]}} [more] `seen`: what was played
    */
   decide(decision, more = {}) {
     const card = this.cards.shift();

@@ -35,6 +35,14 @@ export function buildLayout(host, run) {
   const chips = element("p", { class: "chips" });
   const decisions = element("div", { class: "decisions" }, ...DECISIONS.map(([action, key, words]) => button(action, key, words, `decide ${action}`)));
   const watched = button("watched", "A", "That is all", "decide accept");
+  const around = /** @type {HTMLInputElement} */ (element("input", { type: "checkbox", checked: true, tabindex: "-1" }));
+  const aroundLine = element(
+    "label",
+    { class: "soft around", title: "What was played around the event teaches the next model what is no event. Take it away where something else happens there; the next card has it again." },
+    around,
+    element("kbd", {}, "."),
+    element("span", {}, "Around it nothing else happens, as far as it was played"),
+  );
   const edges = element("div", { class: "edges" });
   const types = element("div", { class: "types" });
   const tools = element(
@@ -65,11 +73,11 @@ export function buildLayout(host, run) {
     { class: "desk" },
     element("div", { class: "left" }, queue),
     element("div", { class: "middle" }, screen, trouble, curve, element("div", { class: "bar" }, clock, speed, element("span", { class: "grow" }), saved)),
-    element("div", { class: "right" }, heading, chips, about, decisions, watched, types, edges, tools, link),
+    element("div", { class: "right" }, heading, chips, about, decisions, watched, aroundLine, types, edges, tools, link),
   );
   const root = element("div", { class: "inbox", tabindex: "-1" }, element("div", { class: "bar head" }, order, filter, bulk), desk, empty, meter, toast);
   host.replaceChildren(root);
-  return { root, screen, trouble, curve, clock, queue, heading, about, chips, decisions, watched, edges, types, tools, link, saved, order, filter, speed, bulk, meter, empty, toast, desk };
+  return { root, screen, trouble, curve, clock, queue, heading, about, chips, decisions, watched, around, aroundLine, edges, types, tools, link, saved, order, filter, speed, bulk, meter, empty, toast, desk };
 }
 
 /**
@@ -145,6 +153,7 @@ export function drawCard(ui, card, meant, { titleOf, domain, edge, modelName }) 
   );
   ui.decisions.hidden = isStretch;
   ui.watched.hidden = !isStretch;
+  ui.aroundLine.hidden = isStretch;
   ui.watched.lastElementChild?.replaceChildren(meant.length ? `Keep ${meant.length === 1 ? "this event" : `these ${meant.length} events`}` : "Nothing happens");
   for (const choice of ui.types.querySelectorAll("button")) {
     choice.setAttribute("aria-pressed", String(!isStretch && choice.dataset.type === meant[0]?.event_type));

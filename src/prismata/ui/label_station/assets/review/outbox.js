@@ -4,7 +4,7 @@ import { ApiError } from "../api.js";
 
 /**
  * @typedef {{id: string, run: string, event_type: string, start_us: number, end_us: number, decision: string,
- *   reason: string, doubt: number, corrected?: object, found?: object[]}} Verdict
+ *   reason: string, doubt: number, corrected?: object, found?: object[], seen?: [number, number][]}} Verdict
  * @typedef {{getItem: (key: string) => string | null, setItem: (key: string, value: string) => void}} Storage
  * @typedef {{set: (fn: () => void, ms: number) => any, clear: (handle: any) => void}} Schedule
  */

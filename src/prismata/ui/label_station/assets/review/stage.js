@@ -112,8 +112,10 @@ export class Stage extends EventTarget {
     if (turn !== this.shows) return;
     this.swap(index);
     slot.player.setRate(this.rate);
-    if (this.isPaused) await slot.player.seekToUs(card.start_us);
-    else await slot.player.loop(card.loop[0], card.loop[1]);
+    if (this.isPaused) {
+      slot.player.keepTo(card.loop[0], card.loop[1]);
+      await slot.player.seekToUs(card.start_us);
+    } else await slot.player.loop(card.loop[0], card.loop[1]);
     if (turn === this.shows) this.dispatchEvent(new CustomEvent("ready", { detail: { key: card.key } }));
   }
 
