@@ -23,6 +23,7 @@ from typing import Self, TypeVar
 from prismata.core.errors import UnavailableError
 from prismata.services.workbench import Workbench
 from prismata.settings import Settings
+from prismata.testing.children import halt_descendant
 from prismata.testing.private_servers import PrivatePostgres, PrivateRedis, free_port
 from prismata.testing.s3_server import TEST_CREDENTIALS, LocalS3Server
 from prismata.testing.spot_metadata import SpotMetadata
@@ -132,15 +133,16 @@ class Fleet:
 
         wait_for(there, f"{count} workers are there")
 
-    def running_worker(self) -> FleetWorker | None:
-        """Return a worker that runs a job now, None if none does."""
-        pids = {
-            attempt.process.pid
-            for _, attempt in self.bench.catalog.leases.running()
-            if attempt is not None
-        }
-        alive = [worker for worker in self.workers if worker.process.poll() is None]
-        return next((worker for worker in alive if worker.process.pid in pids), None)
+    def halt_detection(self) -> tuple[FleetWorker, int]:
+        """Wait until a worker detects, and halt its child there; return both."""
+
+        def halted() -> tuple[FleetWorker, int] | None:
+            for worker in self.workers:
+                if child := halt_descendant(worker.process.pid, "prismata.detection"):
+                    return worker, child
+            return None
+
+        return wait_for(halted, "a worker detects", every=0.01)
 
     def stop_workers(self) -> None:
         """Tell all workers to stop, and wait for them."""
@@ -181,7 +183,10 @@ def health(address: str) -> int:
 
 
 def wait_for(
-    condition: Callable[[], Found | None], what: str, seconds: float = _PATIENCE_SECONDS
+    condition: Callable[[], Found | None],
+    what: str,
+    seconds: float = _PATIENCE_SECONDS,
+    every: float = 0.05,
 ) -> Found:
     """Wait for something that holds, over a catalog that is away for a while; return it.
 
@@ -197,7 +202,7 @@ def wait_for(
             pass
         if time.monotonic() > deadline:
             raise AssertionError(f"it never happened: {what}")
-        time.sleep(0.05)
+        time.sleep(every)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

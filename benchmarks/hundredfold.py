@@ -83,6 +83,7 @@ def measure(folder: Path, videos: int, events: int, *, pages: bool) -> dict[str,
     milliseconds: dict[str, float] = {}
     with open_workbench(settings) as bench:
         milliseconds |= time_services(bench, template.id)
+        print(f"{videos} videos: {milliseconds}", flush=True)
         milliseconds["store 1 label"] = time_labelling(bench, template, first=1)
         milliseconds["list the storage"] = time_listing(bench, videos)
     told: dict[str, Any] = {"rows": rows, "filled_in_seconds": filled}
@@ -90,6 +91,7 @@ def measure(folder: Path, videos: int, events: int, *, pages: bool) -> dict[str,
     if pages:
         seen, rss_mb = open_pages(settings, folder)
         milliseconds |= seen
+        print(seen, flush=True)
         told["server_rss_mb"] = rss_mb
     with open_workbench(settings) as bench:
         milliseconds |= time_many_labels(bench, template.id, database)
@@ -184,8 +186,8 @@ def open_pages(settings: Settings, folder: Path) -> tuple[dict[str, float], floa
         status = Path(f"/proc/{server.pid}/status").read_text()
         rss = next(line for line in status.splitlines() if line.startswith("VmHWM"))
     finally:
-        server.terminate()
-        server.wait(60)
+        server.kill()  # at this size it may still be at what the last page asked for
+        server.wait()
     return {what: row["median_ms"] for what, row in seen.told().items()}, int(
         rss.split()[1]
     ) // 1024

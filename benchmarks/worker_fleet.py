@@ -17,6 +17,7 @@ import contextlib
 import json
 import os
 import resource
+import signal
 import sys
 import tempfile
 import threading
@@ -24,6 +25,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,7 @@ from prismata.services.detect import DetectRequest
 from prismata.services.detect_queue import submit_detections
 from prismata.services.ingest import ingest_file
 from prismata.services.video_sources import LibrarySource
+from prismata.testing.children import is_told_to_end
 from prismata.testing.s3_server import TEST_CREDENTIALS
 from prismata.testing.synth import render_flashes
 from prismata.testing.tiny_onnx import write_flash_bundle
@@ -128,16 +131,21 @@ def break_everything(
 ) -> dict[str, Any]:
     """Kill, empty, restart and take away in the middle of the work; return what became of it."""
     app = fleet.start_app()
+    order = fleet.bench.catalog.queue_order
+    jobs = submit(fleet, filmed)
+    parts = len(FAULTS) + 1
+    ends = [len(jobs) * number // parts for number in range(1, parts + 1)]
+    for job in jobs[ends[0] :]:  # so that there is work left for every fault
+        order.hold(job.id)
     for _ in range(2):
         fleet.start_worker("--class", "cpu")
-    fleet.wait_for_workers(2)
     began = time.monotonic()
     with watched(app) as answers:
-        jobs = submit(fleet, filmed)
-        for number, (what, fault) in enumerate(FAULTS.items(), 1):
-            _wait_until_done(fleet, jobs, len(jobs) * number // (len(FAULTS) + 1))
-            say(f"{ended(fleet, jobs)} are done; {what}")
+        for (what, fault), (begin, end) in zip(FAULTS.items(), pairwise(ends), strict=True):
             fault(fleet)
+            for job in jobs[begin:end]:
+                order.release(job.id)
+            say(f"{what}: {ended(fleet, jobs)} are done")
         _wait_until_done(fleet, jobs, len(jobs))
         seconds = round(time.monotonic() - began, 1)
         wait_for(lambda: health(app) == 200, "the app is well")
@@ -147,7 +155,7 @@ def break_everything(
 
 def kill_worker(fleet: Fleet) -> None:
     """Kill a worker that runs a job, and start another one."""
-    worker = wait_for(fleet.running_worker, "a worker runs a job")
+    worker, _ = fleet.halt_detection()
     worker.process.kill()
     worker.process.wait()
     fleet.workers.remove(worker)
@@ -161,16 +169,19 @@ def flush_broker(fleet: Fleet) -> None:
 
 def restart_database(fleet: Fleet) -> None:
     """Have the database go down as in a power cut, and come back."""
-    wait_for(fleet.running_worker, "a worker runs a job")
+    _, child = fleet.halt_detection()
     fleet.postgres.stop()
     time.sleep(DATABASE_AWAY_SECONDS)
     fleet.postgres.start()
+    os.kill(child, signal.SIGCONT)
 
 
 def take_spot_machine(fleet: Fleet) -> None:
     """Give notice to a spot machine with a job; when it has left, start another one."""
-    worker = wait_for(fleet.running_worker, "a worker runs a job")
+    worker, child = fleet.halt_detection()
     worker.metadata.interrupt()
+    wait_for(lambda: is_told_to_end(child), "its child is told to end")
+    os.kill(child, signal.SIGCONT)
     if worker.process.wait(60):
         raise AssertionError(f"it ended with {worker.process.returncode}: see {worker.folder}.log")
     fleet.workers.remove(worker)

@@ -4,6 +4,7 @@ The machines are processes with folders of their own; catalog and S3 are what th
 """
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -18,12 +19,16 @@ from prismata.services.ingest import ingest_file
 from prismata.services.labels import add_label
 from prismata.services.train import TrainRequest, prepare_training, start_training
 from prismata.settings import Settings
-from prismata.testing.children import PATIENCE_SECONDS
+from prismata.testing.children import PATIENCE_SECONDS, halt_descendant, is_told_to_end
 from prismata.testing.spot_metadata import SpotMetadata
 from prismata.testing.synth import render_flashes
 from prismata.wiring import open_workbench
 
-pytestmark = [pytest.mark.torch, pytest.mark.s3]
+pytestmark = [
+    pytest.mark.torch,
+    pytest.mark.s3,
+    pytest.mark.skipif(sys.platform != "linux", reason="looks for the processes in /proc"),
+]
 
 RECIPE = {
     "encoder": "tiny",
@@ -34,7 +39,8 @@ RECIPE = {
     "chunk_samples": 8,
     "batch_chunks": 1,
 }
-EPOCHS = 40
+EPOCHS = 80
+TRAINING = "prismata.worker.train"
 
 
 @pytest.fixture
@@ -95,9 +101,10 @@ def submit(bench):
 
 def wait_for(condition):
     deadline = time.monotonic() + PATIENCE_SECONDS * 2
-    while not condition():
+    while not (found := condition()):
         assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.05)
+        time.sleep(0.02)
+    return found
 
 
 def test_a_training_moves_from_a_machine_that_goes_to_the_next(asker, start_machine):
@@ -111,8 +118,11 @@ def test_a_training_moves_from_a_machine_that_goes_to_the_next(asker, start_mach
     first, metadata = start_machine()
     wait_for(lambda: len(history()) >= 2)
     assert not asker.catalog.runs.get(run).checkpoint_key, "it brings one every half minute"
+    child = wait_for(lambda: halt_descendant(first.pid, TRAINING))
     metadata.expire_tokens()
     metadata.interrupt()
+    wait_for(lambda: is_told_to_end(child))
+    os.kill(child, signal.SIGCONT)
     assert first.wait(PATIENCE_SECONDS) == 0
     given_back = asker.catalog.jobs.get(job)
     assert (given_back.state, given_back.failures) == (JobState.QUEUED, {"preempted": 1})
@@ -124,11 +134,13 @@ def test_a_training_moves_from_a_machine_that_goes_to_the_next(asker, start_mach
 
     second, metadata = start_machine()
     wait_for(lambda: len(history()) > len(before))
+    child = wait_for(lambda: halt_descendant(second.pid, TRAINING))
     metadata.recommend_rebalance()
     wait_for(lambda: any(worker.draining for worker in asker.catalog.workers.list()))
     other = asker.catalog.jobs.submit(
         "train", {}, author="tester", resource_class=ResourceClass.GPU
     )
+    os.kill(child, signal.SIGCONT)
     assert second.wait(PATIENCE_SECONDS * 2) == 0, "it ends by itself when it has nothing to do"
     done = asker.catalog.jobs.get(job)
     assert (done.state, done.failures) == (JobState.SUCCEEDED, {"preempted": 1})

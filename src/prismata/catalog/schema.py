@@ -329,6 +329,8 @@ class EventRow(Row):
             name="origin_is_known",
         ),
         Index(None, "video_id", "domain", "start_us"),
+        # Labels of a domain: few beside what models found, and asked for by many pages.
+        Index(None, "origin", "domain", "video_id"),
         # Searching all videos: an order by itself, and behind what narrows it down most.
         Index(None, "created_at", "id"),
         Index(None, "score", "id"),

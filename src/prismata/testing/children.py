@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import textwrap
 import time
+from contextlib import suppress
+from pathlib import Path
 
 PATIENCE_SECONDS = 60
 """How long a test waits for what must happen; only a broken program needs so long."""
@@ -56,6 +60,39 @@ def is_running(pid: int) -> bool:
     )
     state = answer.stdout.strip()
     return bool(state) and not state.startswith("Z")
+
+
+def halt_descendant(pid: int, module: str) -> int | None:
+    """Halt (SIGSTOP) the process below `pid` that was started with `-m module`; return its id.
+
+    So that what a test does next happens in the middle of its work, however fast the machine is;
+    SIGCONT lets it go on. None if there is no such process at this moment. Linux.
+    """
+    below = [pid]
+    while below:
+        for child in _children_of(below.pop()):
+            with suppress(OSError):
+                if f"-m\0{module}\0" in Path(f"/proc/{child}/cmdline").read_text():
+                    os.kill(child, signal.SIGSTOP)
+                    return child
+            below.append(child)
+    return None
+
+
+def is_told_to_end(pid: int) -> bool:
+    """Tell whether a process that is halted has a SIGTERM waiting. Linux."""
+    rows = Path(f"/proc/{pid}/status").read_text().splitlines()
+    waiting = next(row for row in rows if row.startswith("ShdPnd:")).split()[1]
+    return bool(int(waiting, 16) & 1 << (signal.SIGTERM - 1))
+
+
+def _children_of(pid: int) -> list[int]:
+    """Return the processes that any thread of a process has started."""
+    found: list[int] = []
+    with suppress(OSError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            found += map(int, (task / "children").read_text().split())
+    return found
 
 
 def wait_until_gone(pid: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from prismata.catalog import event_search
 from prismata.catalog.event_search import COUNTED_AT_MOST, EventFilter
 from prismata.core.errors import InvalidInputError, NotFoundError
 from prismata.core.events import Event
@@ -100,6 +101,21 @@ def test_pages_follow_each_other_without_a_gap_or_a_repeat(catalog, filled, orde
     else:
         assert [item.record.event.score for item in found] == expected
     assert all(item.video_name in ("Day_1.mp4", "night%2.mp4") for item in found)
+
+
+@pytest.mark.parametrize("order", ["newest", "score"])
+def test_a_domain_with_many_events_is_searched_along_the_order(catalog, filled, order, monkeypatch):
+    """Looked up by its own index, all that it has would be sorted for one page."""
+    finish(catalog, filled["run"])
+    asked = EventFilter(domain="cricket"), EventFilter(domain="soccer")
+    few = [starts(catalog.event_search.find(wanted, order=order)) for wanted in asked]
+    monkeypatch.setattr(event_search, "RARE", 1)
+    many = [starts(catalog.event_search.find(wanted, order=order)) for wanted in asked]
+    assert many == few
+    assert (len(many[0]) > 1, many[1]) == (True, [])
+    with catalog.event_search._database.read() as session:
+        asked_for = event_search._of_domain(session, asked[0])
+        assert "||" in str(asked_for), "no index of the domain can be taken"
 
 
 def test_new_events_do_not_shift_the_pages_that_follow(catalog, filled, make):
