@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from prismata.catalog import DetectionRunRecord, ModelRecord, VideoRecord, open_catalog
+from prismata.core import logs
 from prismata.core.modelcard import ModelCard
 from prismata.core.scores import ScoreTrack
 from prismata.domains import DomainRegistry
@@ -121,7 +122,10 @@ def _isolated(
         if name.startswith("PRISMATA_") and not name.startswith("PRISMATA_TEST"):
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path_factory.getbasetemp())
+    # What is logged carries the ids of a run until the task ends, and all tests are one.
+    ids = logs._ids.set(None)
     yield
+    logs._ids.reset(ids)
     DomainRegistry.clear()
 
 

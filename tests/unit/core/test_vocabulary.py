@@ -253,6 +253,7 @@ def test_every_kind_of_user_error_has_an_exit_code_of_its_own():
         "ConflictError": 73,
         "BusyError": 75,
         "InvalidInputError": 64,
+        "ForbiddenError": 77,
         "UnavailableError": 69,
         "ExportRefusedError": 76,
     }
