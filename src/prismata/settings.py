@@ -104,8 +104,8 @@ class Settings(BaseSettings):
     requests_per_minute: int = Field(
         6000,
         ge=0,
-        description="Requests that one person, or one address of nobody known, may send; 0 = any "
-        "number.",
+        description="Requests that one person, or one address of nobody known, may send where "
+        "people sign in; 0 = any number.",
     )
     detect_threads: int = Field(0, ge=0, description="Inference threads; 0 = number of cores.")
     detect_runtime: Literal["auto", "onnxruntime", "openvino", "pytorch"] = Field(

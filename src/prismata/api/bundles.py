@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from prismata.api.answers import forbidden, refusal
+from prismata.api.asking import note_deed
 from prismata.core.errors import UserError
 from prismata.services.access import is_token_valid
 from prismata.services.models import export_model
@@ -39,6 +40,7 @@ class BundleRoute:
         folder = Path(tempfile.mkdtemp(prefix="prismata-export-"))
         try:
             model = self._bench.catalog.models.get(model_id)
+            note_deed(request, model.name)
             export_model(self._bench, model.id, folder / "bundle")
             archive = _zip(folder / "bundle", folder / "bundle.zip", model.name)
         except UserError as error:

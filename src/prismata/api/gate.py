@@ -69,7 +69,10 @@ class Gate:
         self._routes = list(routes)
         self._who = who
         self._hosts = allowed_hosts(bench.settings)
-        self._rate = RateLimit(bench.settings.requests_per_minute)
+        # Without a login nobody is told apart: behind a proxy all have one address.
+        per_minute = bench.settings.requests_per_minute if self._roster.needs_login else 0
+        self._rate = RateLimit(per_minute)
+        self._is_encrypted = bench.settings.public_url.startswith("https://")
         self._headers = security_headers(bench)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -97,6 +100,8 @@ class Gate:
                     told.setdefault(name, value)
                 if cookie is not None:
                     told.append("set-cookie", cookie)
+                if self._is_encrypted:
+                    _keep_cookies_encrypted(message)
             await send(message)
 
         await (refusal or self._app)(scope, receive, answer)
@@ -190,6 +195,16 @@ class Gate:
             return urlsplit(origin).netloc.lower() == headers.get("host", "").lower()
         except ValueError:
             return False
+
+
+def _keep_cookies_encrypted(message: Message) -> None:
+    """Have browsers send cookies over https only; Streamlit leaves that open for its own."""
+    message["headers"] = [
+        (name, value + b"; Secure")
+        if name.lower() == b"set-cookie" and b"; secure" not in value.lower()
+        else (name, value)
+        for name, value in message["headers"]
+    ]
 
 
 def create_gate(bench: Workbench, routes: Iterable[Route], who: Who) -> Middleware:

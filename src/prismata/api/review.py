@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from prismata.api.answers import forbidden, refusal
-from prismata.api.asking import in_thread, may, read_json, user_of, whole_number
+from prismata.api.asking import in_thread, may, note_deed, read_json, user_of, whole_number
 from prismata.catalog import Decision, ReviewReason
 from prismata.core.errors import InvalidInputError, UserError
 from prismata.core.events import Event
@@ -141,6 +141,7 @@ class ReviewRoutes:
             made = self._desk.accept_above(
                 domain, str(told.get("model", "")), str(told.get("event_type", "")), score, user
             )
+            note_deed(request, f"{len(made)} of {domain} above {score:g}")
             return {"ids": [item.id for item in made]}
 
         return await in_thread(work)

@@ -21,7 +21,7 @@ class RouteRule:
 _OPEN = RouteRule(None)
 _LOOK = RouteRule("viewer")
 _WORK = RouteRule("annotator")
-"""Labels, verdicts, pieces of files: each has its author in a history of its own."""
+"""Labels and verdicts have their author in a history of their own; the rest is nobody's deed."""
 
 _VIDEO = "/api/video/{video_id}"
 _LABELS = "/api/labels/{video_id}/{domain}"
@@ -46,7 +46,7 @@ RULES: dict[tuple[str, str], RouteRule] = {
     ("GET", f"{_VIDEO}/filmstrip"): _LOOK,
     ("GET", f"{_VIDEO}/poster"): _LOOK,
     ("GET", f"{_VIDEO}/runs"): _LOOK,
-    ("POST", f"{_VIDEO}/prepare"): RouteRule("annotator", "prepare_video"),
+    ("POST", f"{_VIDEO}/prepare"): _WORK,  # pages ask for it by themselves
     ("GET", _SCORES): _LOOK,
     ("GET", f"{_SCORES}/tiles/{{level:int}}/{{index:int}}"): _LOOK,
     ("GET", f"{_SCORES}/events"): _LOOK,
@@ -56,7 +56,7 @@ RULES: dict[tuple[str, str], RouteRule] = {
     ("GET", f"{_LABELS}/remarks"): _LOOK,
     ("GET", f"{_LABELS}/history"): _LOOK,
     ("POST", f"{_LABELS}/ops"): _WORK,
-    ("POST", f"{_LABELS}/restore"): RouteRule("annotator", "restore_labels"),
+    ("POST", f"{_LABELS}/restore"): _WORK,
     ("GET", f"{_REVIEW}/queue"): _WORK,
     ("POST", f"{_REVIEW}/decide"): _WORK,
     ("POST", f"{_REVIEW}/undo"): _WORK,

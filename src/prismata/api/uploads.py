@@ -31,7 +31,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from prismata.api.answers import forbidden, refusal, sentence
-from prismata.api.asking import TOKEN_HEADER
+from prismata.api.asking import TOKEN_HEADER, note_deed
 from prismata.core.errors import (
     BadVideoError,
     BusyError,
@@ -133,6 +133,7 @@ class UploadRoute:
         upload = await run_in_threadpool(
             lambda: self._desk.begin(upload_id, name=name, size=size, domain=domain, copies=copies)
         )
+        note_deed(request, upload.name)
         content: dict[str, object] = {"offset": upload.offset}
         if direct is not None and not wants_direct:
             await run_in_threadpool(direct.give_up, self._bench, upload_id)

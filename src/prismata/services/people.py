@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import unicodedata
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from prismata.catalog import PersonRecord
@@ -137,11 +138,18 @@ class Roster:
             self._refused[what] = now
             self.note(person, action, subject, "refused")
 
-    def came(self, person: str) -> PersonRecord:
-        """Note that somebody signed in: administrators see whom they can give a role."""
-        seen = self._bench.catalog.people.see(person)
-        self.note(person, "sign_in", "the workbench")
-        return seen
+    def came(self, person: str, *, at: datetime) -> None:
+        """Note that somebody is here: administrators see whom they can give a role.
+
+        Args:
+            person: Who.
+            at: When they signed in; each time is written down once, however often they come.
+        """
+        people = self._bench.catalog.people
+        before = people.get(person)
+        people.see(person)
+        if before is None or before.seen_at is None or before.seen_at < at:
+            self.note(person, "sign_in", "the workbench")
 
 
 def refusal_of(role: Role | None, needed: Role, what: str = "this") -> str:

@@ -23,6 +23,30 @@ locals {
   secret_parameter_arns = {
     PRISMATA_DATABASE_URL = module.secrets.parameter_arns["database-url"]
   }
+
+  has_roles = length(var.administrators) > 0
+
+  app_settings = merge(local.settings, {
+    PRISMATA_PUBLIC_URL       = "https://${var.host_name}"
+    PRISMATA_WORKER_CPU_SLOTS = "1"
+    PRISMATA_WORKER_IO_SLOTS  = "2"
+    }, local.has_roles ? {
+    PRISMATA_LOGIN             = "oidc"
+    PRISMATA_OIDC_METADATA_URL = "${trimsuffix(var.oidc.issuer, "/")}/.well-known/openid-configuration"
+    PRISMATA_OIDC_CLIENT_ID    = var.oidc.client_id
+    PRISMATA_ADMINS            = join(",", var.administrators)
+  } : {})
+
+  app_secret_parameter_arns = merge(local.secret_parameter_arns, local.has_roles ? {
+    PRISMATA_OIDC_CLIENT_SECRET = module.secrets.parameter_arns["oidc-client-secret"]
+    PRISMATA_LOGIN_SECRET       = module.secrets.parameter_arns["login-secret"]
+  } : {})
+}
+
+# Signs who is signed in to the workbench; made anew with every new version of the secrets.
+ephemeral "random_password" "login" {
+  length  = 48
+  special = false
 }
 
 module "network" {
@@ -71,10 +95,14 @@ module "secrets" {
   source = "../../modules/secrets"
 
   name           = var.name
-  names          = ["database-url"]
-  secret_values  = { database-url = module.database.url }
+  names          = concat(["database-url"], local.has_roles ? ["oidc-client-secret", "login-secret"] : [])
   secret_version = var.secret_version
-  tags           = local.tags
+  secret_values = {
+    database-url       = module.database.url
+    oidc-client-secret = var.oidc_client_secret
+    login-secret       = ephemeral.random_password.login.result
+  }
+  tags = local.tags
 }
 
 module "app" {
@@ -88,8 +116,8 @@ module "app" {
   app_image             = "${module.registry.repository_urls["app"]}:${var.image_tag}"
   worker_image          = "${module.registry.repository_urls["app"]}:${var.image_tag}"
   repository_arns       = [module.registry.repository_arns["app"]]
-  settings              = merge(local.settings, { PRISMATA_WORKER_CPU_SLOTS = "1", PRISMATA_WORKER_IO_SLOTS = "2" })
-  secret_parameter_arns = local.secret_parameter_arns
+  settings              = local.app_settings
+  secret_parameter_arns = local.app_secret_parameter_arns
   policies              = { storage = module.storage.use_policy_json }
   listen_on             = "0.0.0.0"
   app_memory            = "1200m"

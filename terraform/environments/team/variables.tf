@@ -64,7 +64,7 @@ variable "allowed_cidrs" {
 }
 
 variable "oidc" {
-  description = "The identity provider: an OpenID Connect client whose redirect address is https://HOST_NAME/oauth2/idpresponse. Whoever it lets in may do everything."
+  description = "The identity provider: an OpenID Connect client whose redirect address is https://HOST_NAME/oauth2/idpresponse. Whoever it lets in may do everything, unless there are `administrators`."
   type = object({
     issuer                 = string
     authorization_endpoint = string
@@ -78,6 +78,12 @@ variable "oidc_client_secret" {
   description = "Secret of that client; give it as TF_VAR_oidc_client_secret."
   type        = string
   sensitive   = true
+}
+
+variable "administrators" {
+  description = "E-mail addresses of who says what others may do. Some: people sign in to the workbench with the same client and have roles; it needs https://HOST_NAME/oauth2callback as a second redirect address. None: whoever the load balancer lets in may do everything."
+  type        = set(string)
+  default     = []
 }
 
 variable "zone_count" {

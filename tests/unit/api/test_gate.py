@@ -298,6 +298,7 @@ def test_a_link_survives_signing_in(ask):
     html = {"accept": "text/html,*/*"}
     asked = ask("GET", "/?domain=flashes&video=1", headers=html)
     name, _, value = asked.headers["set-cookie"].partition("=")
+    assert {"HttpOnly", "SameSite=Lax", "Secure"} <= set(value.split("; "))
     ask.client.cookies.set(name, value.partition(";")[0])
     ask.client.cookies.set("who", ANNA)
     back = ask.client.get("/", headers=html)
@@ -379,6 +380,10 @@ class TestWithoutLogin:
             answer = ask(method, path_of(template, subject), headers=headers)
             if template != "/api/metrics":
                 assert answer.status_code not in (403, 421), (method, template, answer.text)
+
+    def test_nobody_is_counted_who_cannot_be_told_apart(self, ask):
+        told = {"host": "localhost"}
+        assert {ask("GET", "/", headers=told).status_code for _ in range(1200)} == {200}
 
     def test_names_that_point_here_from_elsewhere_are_refused(self, ask):
         assert ask("GET", "/", headers={"host": "rebound.example:8501"}).status_code == 421

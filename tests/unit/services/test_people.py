@@ -1,5 +1,7 @@
 """Who may do what, and what is written down."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from prismata.core.errors import ConflictError, ForbiddenError, InvalidInputError, NotFoundError
@@ -53,7 +55,12 @@ def test_names_are_of_one_line_and_bounded_length():
 
 def test_who_is_new_waits_for_a_role(bench):
     roster = Roster(bench)
-    roster.came("anna@example.com")
+    before = datetime.now(UTC) - timedelta(seconds=5)
+    for _ in range(2):
+        roster.came("anna@example.com", at=before)
+    assert [deed.action for deed in bench.catalog.deeds.list()] == ["sign_in"]
+    roster.came("anna@example.com", at=datetime.now(UTC) + timedelta(seconds=5))
+    assert len(bench.catalog.deeds.list()) == 2
     assert roster.role_of("anna@example.com") is None
     (person,) = bench.catalog.people.list()
     assert person.seen_at is not None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import streamlit as st
 
 from prismata.core.roles import MAY, ROLES, Role
 from prismata.services.people import clean_name
 from prismata.ui import state
 from prismata.ui.context import roster, signed_in, workbench
-from prismata.ui.panels.notices import plain
 
 
 def is_signed_in() -> bool:
@@ -51,11 +52,17 @@ def is_admitted() -> bool:
         return False
     if not st.session_state.get(state.CAME):
         st.session_state[state.CAME] = True
-        roster().came(person)
+        roster().came(person, at=_signed_in_at())
     if current_role() is None:
         _explain_waiting(person)
         return False
     return True
+
+
+def _signed_in_at() -> datetime:
+    """Return when the provider said who this is; every page that is opened anew asks."""
+    issued = str(st.user.get("iat", ""))
+    return datetime.fromtimestamp(int(issued), UTC) if issued.isdigit() else datetime.now(UTC)
 
 
 def show_account() -> None:
@@ -63,9 +70,9 @@ def show_account() -> None:
     role = current_role()
     who, out = st.columns([3, 1], vertical_alignment="center")
     with who:
-        st.markdown(f"**{plain(current_user())}** · {role}")
+        st.text(f"{current_user()} · {role}")  # as markdown an address would be a link
         if role is not None:
-            st.caption(f"You may {', and '.join(_all_that(role))}.")
+            st.caption(f"You may {'; '.join(_all_that(role))}.")
     out.button("Sign out", icon=":material/logout:", width="stretch", on_click=st.logout)
 
 

@@ -39,6 +39,19 @@ run "people_come_by_the_address_with_the_login" {
   }
 }
 
+run "people_have_roles_where_somebody_gives_them" {
+  command = plan
+
+  variables {
+    administrators = ["anna@example.org"]
+  }
+
+  assert {
+    condition     = output.url == "https://prismata.example.org"
+    error_message = "The address stays."
+  }
+}
+
 run "machines_stand_behind_a_nat_gateway_where_asked" {
   command = plan
 

@@ -91,8 +91,10 @@ class Queue {
         else if (this.lost) this.say("");
         this.lost = false;
         this.draw();
-      } else if (answer.status === 403) this.renew();
-      else this.say(told.error);
+      } else if (answer.status === 403) {
+        if (body) this.say(told.error); // maybe the permission, maybe the person's role
+        this.renew();
+      } else this.say(told.error);
     } catch {
       this.lost = true;
       this.say("The workbench does not answer; what runs goes on. Asking again …");

@@ -120,7 +120,7 @@ class Upload {
           method, body, signal: this.abort.signal,
           headers: { ...headers, "x-prismata-token": this.desk.data.token },
         });
-        const busy = answer.status === 409 && answer.headers.has("retry-after");
+        const busy = [409, 429].includes(answer.status) && answer.headers.has("retry-after");
         const renewed = answer.status === 403 && (forbidden += 1) < FORBIDDEN_TRIES;
         if (renewed) this.desk.renew();
         if (answer.status === 408) return answer;
