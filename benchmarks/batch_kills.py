@@ -23,6 +23,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from fleet import cpu_seconds
+
 from prismata.core.errors import UnavailableError
 from prismata.core.jobs import JobState
 from prismata.core.processes import is_alive
@@ -94,7 +96,7 @@ def _measure(folder: Path, postgres: PrivatePostgres, count: int) -> dict[str, A
         app.wait()
         app = _serve(folder, postgres)
         seconds["workbench"] = _until_true(bench)
-        cpu_seconds = _cpu_seconds(app.pid)
+        used = cpu_seconds(app.pid)
         _wait(lambda: done() >= 3 * count // 5)
         postgres.stop()
         time.sleep(3)
@@ -106,12 +108,12 @@ def _measure(folder: Path, postgres: PrivatePostgres, count: int) -> dict[str, A
         told = _what_became(bench, sources, jobs)
     for what, took in seconds.items():
         print(f"{what} killed: states true after {took:.1f} s", flush=True)
-    print(f"the new workbench took {cpu_seconds:.1f} s of processor time for that", flush=True)
+    print(f"the new workbench took {used:.1f} s of processor time for that", flush=True)
     print(told, flush=True)
     return {
         "videos": count,
         "seconds_until_true": seconds,
-        "workbench_cpu_seconds": cpu_seconds,
+        "workbench_cpu_seconds": used,
         "load_1min": round(os.getloadavg()[0], 1),
         **told,
     }
@@ -178,12 +180,6 @@ def _child() -> int:
         if words[1:3] == ["-m", "prismata.detection"]:
             return int(entry.parent.name)
     return 0
-
-
-def _cpu_seconds(pid: int) -> float:
-    """Return processor time that a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _until_true(bench: Workbench) -> float:

@@ -7,6 +7,7 @@ they share lies in the catalog and in S3.
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -33,6 +34,8 @@ Found = TypeVar("Found")
 
 _PATIENCE_SECONDS = 300.0
 _STOP_SECONDS = 60.0
+_BEGINNING_SECONDS = 0.4
+"""Of processor time: a detection child has then hardly imported what it needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +137,14 @@ class Fleet:
         wait_for(there, f"{count} workers are there")
 
     def halt_detection(self) -> tuple[FleetWorker, int]:
-        """Wait until a worker detects, and halt its child there; return both."""
+        """Wait until a worker begins to detect, and halt its child there; return both."""
 
         def halted() -> tuple[FleetWorker, int] | None:
             for worker in self.workers:
                 if child := halt_descendant(worker.process.pid, "prismata.detection"):
-                    return worker, child
+                    if cpu_seconds(child) < _BEGINNING_SECONDS:
+                        return worker, child
+                    os.kill(child, signal.SIGCONT)  # it may be about to end
             return None
 
         return wait_for(halted, "a worker detects", every=0.01)
@@ -180,6 +185,12 @@ def health(address: str) -> int:
         return error.code
     except OSError:
         return 0
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return processor time that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def wait_for(

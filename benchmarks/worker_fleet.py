@@ -25,7 +25,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -134,18 +133,20 @@ def break_everything(
     order = fleet.bench.catalog.queue_order
     jobs = submit(fleet, filmed)
     parts = len(FAULTS) + 1
-    ends = [len(jobs) * number // parts for number in range(1, parts + 1)]
-    for job in jobs[ends[0] :]:  # so that there is work left for every fault
+    bounds = [len(jobs) * number // parts for number in range(parts + 1)]
+    for job in jobs[bounds[1] :]:  # so that there is work left for every fault
         order.hold(job.id)
     for _ in range(2):
         fleet.start_worker("--class", "cpu")
     began = time.monotonic()
     with watched(app) as answers:
-        for (what, fault), (begin, end) in zip(FAULTS.items(), pairwise(ends), strict=True):
+        for number, (what, fault) in enumerate(FAULTS.items()):
+            begin, end = bounds[number : number + 2]
+            _wait_until_done(fleet, jobs, begin + (end - begin - 1) // 2)
+            say(f"{ended(fleet, jobs)} are done; {what}")
             fault(fleet)
-            for job in jobs[begin:end]:
+            for job in jobs[end : bounds[number + 2]]:
                 order.release(job.id)
-            say(f"{what}: {ended(fleet, jobs)} are done")
         _wait_until_done(fleet, jobs, len(jobs))
         seconds = round(time.monotonic() - began, 1)
         wait_for(lambda: health(app) == 200, "the app is well")
@@ -173,7 +174,8 @@ def restart_database(fleet: Fleet) -> None:
     fleet.postgres.stop()
     time.sleep(DATABASE_AWAY_SECONDS)
     fleet.postgres.start()
-    os.kill(child, signal.SIGCONT)
+    with contextlib.suppress(ProcessLookupError):  # its worker may have given it up
+        os.kill(child, signal.SIGCONT)
 
 
 def take_spot_machine(fleet: Fleet) -> None:
