@@ -72,7 +72,8 @@ def halt_descendant(pid: int, module: str) -> int | None:
     while below:
         for child in _children_of(below.pop()):
             with suppress(OSError):
-                if f"-m\0{module}\0" in Path(f"/proc/{child}/cmdline").read_text():
+                words = Path(f"/proc/{child}/cmdline").read_text().split("\0")
+                if words[1:3] == ["-m", module]:  # its guard has them too, further behind
                     os.kill(child, signal.SIGSTOP)
                     return child
             below.append(child)
