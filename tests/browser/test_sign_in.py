@@ -74,8 +74,7 @@ def test_an_administrator_gives_a_role_to_who_signed_in_and_takes_it_again(
     anna.get_by_role("textbox", name="Name at the identity provider").fill(VERA)
     anna.get_by_role("button", name="Give this role").click()
     anna.get_by_text(f"{VERA} is annotator now.").wait_for()
-    vera.reload()
-    vera.locator(READY).wait_for()
+    vera.locator(READY).wait_for()  # her page has waited
     vera.keyboard.press("f")
     vera.locator(".saved[data-state=saved]").wait_for()
     (label,) = [

@@ -13,6 +13,7 @@ from prismata.media.jpeg import encode_jpeg
 from prismata.services.ingest import ingest_file
 from prismata.services.labels import add_label, list_labels
 from prismata.services.train import TrainRequest, prepare_training
+from prismata.ui.context import set_workbench
 from prismata.wiring import open_workbench
 
 DOMAIN = """
@@ -194,10 +195,10 @@ def test_what_belongs_to_a_domain_that_is_gone_is_said(plugin, open_page, bench,
     assert "1 video, 1 label, 0 models belong to tennis, which no plugin declares" in page.words
 
 
-def test_without_any_domain_it_says_how_to_make_one(settings, open_page, bench, monkeypatch):
+def test_without_any_domain_it_says_how_to_make_one(settings, open_page, bench):
     empty = settings.model_copy(update={"domains_dirs": str(settings.data_dir / "nothing")})
     with open_workbench(empty) as other:
-        monkeypatch.setattr("prismata.ui.context.workbench", lambda: other)
+        set_workbench(other, b"s" * 32)
         DomainRegistry.clear()
         page = open_page("domains")
     assert "**No domains yet.**" in page.words

@@ -11,6 +11,8 @@ from prismata.services.people import clean_name
 from prismata.ui import state
 from prismata.ui.context import roster, signed_in, workbench
 
+_LOOK_EVERY_SECONDS = 2.0
+
 
 def is_signed_in() -> bool:
     """Say whether an identity provider knows this visitor."""
@@ -102,9 +104,16 @@ def _explain_waiting(person: str) -> None:
         st.text(person)
         st.markdown(
             "An administrator has to say what you may do: on the page **People**, or with "
-            "`prismata people set`. Then reload this page."
+            "`prismata people set`. This page goes on by itself then."
         )
         st.button("Sign out", icon=":material/logout:", on_click=st.logout)
+
+    @st.fragment(run_every=_LOOK_EVERY_SECONDS)
+    def look() -> None:
+        if current_role() is not None:
+            st.rerun()
+
+    look()
 
 
 def _centred(width: int) -> st.delta_generator.DeltaGenerator:
