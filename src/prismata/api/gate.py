@@ -151,10 +151,11 @@ class Gate:
                 return "", sentence("nobody is signed in here; reload the page and sign in", 403)
             if told and told != person:
                 return person, sentence("this permission is somebody else's; reload the page", 403)
+            role = await in_thread(lambda: self._roster.role_of(person))  # asks the catalog
         else:
             person = told
+            role = self._roster.role_of(person)
         needed = rule.needs or "viewer"
-        role = await in_thread(lambda: self._roster.role_of(person))
         if not is_at_least(role, needed):
             action = rule.action or f"{scope.get('method', '').lower()} {scope['path']}"[:64]
             await in_thread(lambda: self._roster.note_refusal(person, action, scope["path"]))
