@@ -127,8 +127,8 @@ def write_plugin(folder: Path) -> Path:
     return plugin.parents[1]
 
 
-def add_flashes(bench: Workbench, folder: Path, count: int) -> list[LibrarySource]:
-    """Take in a model that sees flashes, and so many videos of a minute with some."""
+def add_flash_model(bench: Workbench, folder: Path) -> None:
+    """Take in a model that sees flashes."""
     bundle = write_flash_bundle(folder / "bundle")
     for path in bundle.iterdir():
         bench.storage.put_file(f"models/flash/{path.name}", path)
@@ -140,6 +140,11 @@ def add_flashes(bench: Workbench, folder: Path, count: int) -> list[LibrarySourc
         kind="bundle",
         card=json.loads((bundle / "card.json").read_text()),
     )
+
+
+def add_flashes(bench: Workbench, folder: Path, count: int) -> list[LibrarySource]:
+    """Take in a model that sees flashes, and so many videos of a minute with some."""
+    add_flash_model(bench, folder)
     sources = []
     for number in range(count):
         video = render_flashes(

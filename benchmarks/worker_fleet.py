@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from batch_kills import write_plugin
+from batch_kills import add_flash_model, write_plugin
 from fleet import Fleet, health, wait_for
 
 from prismata.catalog import JobRecord, VideoRecord
@@ -41,7 +41,6 @@ from prismata.services.video_sources import LibrarySource
 from prismata.testing.children import is_told_to_end
 from prismata.testing.s3_server import TEST_CREDENTIALS
 from prismata.testing.synth import render_flashes
-from prismata.testing.tiny_onnx import write_flash_bundle
 
 DATABASE_AWAY_SECONDS = 2.0
 HEALTH_SECONDS = 0.5
@@ -92,17 +91,7 @@ def film(
 ) -> list[Filmed]:
     """Take in a model that sees flashes, and so many videos with some."""
     bench = fleet.bench
-    bundle = write_flash_bundle(fleet.folder / "bundle")
-    for path in bundle.iterdir():
-        bench.storage.put_file(f"models/flash/{path.name}", path)
-    bench.catalog.models.add(
-        name="flash-detector",
-        domain="flashes",
-        domain_version=1,
-        bundle_key="models/flash/",
-        kind="bundle",
-        card=json.loads((bundle / "card.json").read_text()),
-    )
+    add_flash_model(bench, fleet.folder)
     filmed = []
     for number in range(count):
         path = fleet.folder / f"{number:03}.mp4"
